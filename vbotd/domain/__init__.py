@@ -1,0 +1,1 @@
+"""The nouns of vbotd: frozen values, standard library only, no behaviour beyond their own invariants."""

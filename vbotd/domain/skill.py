@@ -1,0 +1,63 @@
+"""What plugins answer with, besides tasks and proposals: skills, follow-ups, opinions, report sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vbotd.domain.trial import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillCard:
+    """A skill that campaigns may name. `schema` is the JSON Schema of its block, `check` the `module:Class`
+    of the pydantic model behind it ("" when the block takes no options)."""
+
+    name: str
+    summary: str
+    check: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCard:
+    """A tool for agents: its name, what it does, its arguments as JSON Schema, and the `module:callable`."""
+
+    name: str
+    summary: str
+    entry: str
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    changes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhausted:
+    """A skill's answer when it has nothing more to propose."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What a plugin thinks of a trial whose runs have ended."""
+
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """A further run that a plugin asks for after one has ended."""
+
+    kind: str
+    why: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A plugin's part of the report: a title and at most 15 lines of Markdown."""
+
+    title: str
+    lines: tuple[str, ...]

@@ -1,0 +1,99 @@
+"""Trials and runs: one admitted proposal, and the worker processes that test it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vbotd.domain.finding import Finding
+from vbotd.domain.metric import Measurement
+from vbotd.domain.task import ParamValue
+
+RunStatus = Literal["queued", "launching", "running", "stopping", "ended"]
+Outcome = Literal["finished", "stopped", "diverged", "failed", "lost"]
+Verdict = Literal["promote", "keep", "discard", "inconclusive"]
+
+LIVE: frozenset[RunStatus] = frozenset({"launching", "running", "stopping"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Settings that somebody would like tried: values for the search space, who asks, and why."""
+
+    params: Mapping[str, ParamValue]
+    proposer: str
+    why: str = ""
+    amended_by: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRef:
+    """A checkpoint as named in the store: its path below the workspace's `runs/`, its hash, its age."""
+
+    path: str
+    sha256: str
+    env_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One admitted proposal. `params` holds everything that differs from the task's defaults."""
+
+    id: str
+    campaign: str
+    number: int
+    proposal: Proposal
+    params: Mapping[str, ParamValue]
+    admitted_at: float
+    verdict: Verdict | None = None
+    why: str = ""
+    dissent: tuple[str, ...] = ()
+    score: Measurement | None = None
+    judged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One worker process, from queue to outcome. Its id is its folder's path below `runs/`.
+
+    `launch` counts the attempts to start this very run (a fenced launch is no attempt); `spec` holds
+    what is fixed from the start (threads come with the first launch). Times are seconds since the epoch.
+    """
+
+    id: str
+    campaign: str
+    trial: str
+    kind: str
+    seed: int
+    attempt: int
+    status: RunStatus
+    queued_at: float
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    purpose: str = ""
+    asked_by: str = ""
+    launch: int = 0
+    token: str = ""
+    threads: int = 0
+    pid: int | None = None
+    launched_at: float | None = None
+    started_at: float | None = None
+    adopted: int = 0
+    stop_asked_at: float | None = None
+    stop_why: str = ""
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str = ""
+    env_steps: int = 0
+    wall_s: float = 0.0
+    simulated_s: float = 0.0
+    checkpoint: CheckpointRef | None = None
+    metrics: Mapping[str, Measurement] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Say whether a process of this run may exist."""
+        return self.status in LIVE

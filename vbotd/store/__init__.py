@@ -1,0 +1,1 @@
+"""Bytes on disk: the event store, run folders, TensorBoard files, atomic writes."""

@@ -1,0 +1,157 @@
+"""The event store as its one writer sees it: append facts, keep the fold cached in the same transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from vbotd.core.codec import decode, dump, encode, load, touched
+from vbotd.core.state import State, fold, without_closed
+from vbotd.domain import event as e
+from vbotd.domain.event import Event, Stored
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.trial import Run, Trial
+from vbotd.errors import StoreError
+from vbotd.store.schema import DERIVED, connect_writer
+
+
+class EventStore:
+    """Appends events and holds the state that they fold to. One thread, one process.
+
+    A commit is all or nothing: the rows of the events, of the entities that they changed and of the
+    commands that they answer are written together, or StoreError is raised and `state` is as before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = connect_writer(path)
+        self.state = self._load_open()
+
+    def commit(self, events: Sequence[Event], at: float) -> tuple[Stored, ...]:
+        """Write events at a time (epoch seconds) and return them with their places in the order."""
+        if not events:
+            return ()
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            seq = db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+            stored = tuple(Stored(seq=seq + n, at=at, event=event) for n, event in enumerate(events, start=1))
+            state = fold(self.state, stored)
+            _insert_events(db, stored)
+            _write_entities(db, state, stored)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise StoreError(f"{self.path}: a commit failed: {error} — nothing of it was kept") from error
+        self.state = without_closed(state)
+        return stored
+
+    def campaign_with(self, sha256: str) -> str | None:
+        """Return the id of the campaign that was accepted with these very bytes."""
+        row = self._db.execute("SELECT id FROM campaign WHERE sha256 = ?", (sha256,)).fetchone()
+        return row[0] if row else None
+
+    def has_campaign(self, campaign: str) -> bool:
+        """Say whether an id is taken, open or long closed."""
+        return self._db.execute("SELECT 1 FROM campaign WHERE id = ?", (campaign,)).fetchone() is not None
+
+    def has_command(self, key: str) -> bool:
+        """Say whether a command with this key was answered before."""
+        return self._db.execute("SELECT 1 FROM command WHERE key = ?", (key,)).fetchone() is not None
+
+    def last_event(self, *kinds: str) -> Stored | None:
+        """Return the newest event of the given kinds."""
+        marks = ",".join("?" * len(kinds))
+        row = self._db.execute(f"SELECT seq, at, kind, version, data FROM event WHERE kind IN ({marks}) "
+                               "ORDER BY seq DESC LIMIT 1", kinds).fetchone()
+        return Stored(seq=row[0], at=row[1], event=decode(*row[2:])) if row else None
+
+    def events(self) -> Iterator[Stored]:
+        """Yield all events in their order."""
+        for seq, at, kind, version, data in self._db.execute(
+                "SELECT seq, at, kind, version, data FROM event ORDER BY seq"):
+            yield Stored(seq=seq, at=at, event=decode(kind, version, data))
+
+    def rebuild(self) -> tuple[str, ...]:
+        """Fold all events anew into the derived tables; return the rows that had been different."""
+        db = self._db
+        before = _derived_rows(db)
+        db.execute("BEGIN IMMEDIATE")
+        for table in DERIVED:
+            db.execute(f"DELETE FROM {table}")
+        state = State()
+        for stored in self.events():
+            state = fold(state, (stored,))
+            _write_entities(db, state, (stored,))
+            state = without_closed(state)
+        after = _derived_rows(db)
+        db.execute("COMMIT")
+        self.state = self._load_open()
+        return tuple(sorted(f"{table} {key}" for table, key in before.keys() | after.keys()
+                            if before.get((table, key)) != after.get((table, key))))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def _load_open(self) -> State:
+        db = self._db
+        try:
+            campaigns = {r[0]: load(CampaignRecord, r[1]) for r in db.execute(
+                "SELECT id, record FROM campaign WHERE status != 'closed' OR id IN "
+                "(SELECT campaign FROM run WHERE status IN ('launching', 'running', 'stopping')) ORDER BY rowid")}
+            trials: dict[str, Trial] = {}
+            runs: dict[str, Run] = {}
+            for campaign in campaigns:
+                trials |= {r[0]: load(Trial, r[1]) for r in db.execute(
+                    "SELECT id, record FROM trial WHERE campaign = ? ORDER BY number", (campaign,))}
+                runs |= {r[0]: load(Run, r[1]) for r in db.execute(
+                    "SELECT id, record FROM run WHERE campaign = ? ORDER BY rowid", (campaign,))}
+        except (sqlite3.Error, ValueError) as error:
+            raise StoreError(f"{self.path}: the derived tables cannot be read: {error} — "
+                             "run 'vbotd doctor --rebuild'") from error
+        return State(campaigns=campaigns, trials=trials, runs=runs)
+
+
+def _insert_events(db: sqlite3.Connection, stored: Iterable[Stored]) -> None:
+    rows = []
+    for item in stored:
+        kind, version, data = encode(item.event)
+        rows.append((item.seq, item.at, kind, version, *touched(item.event), data))
+    db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Stored]) -> None:
+    """Write the rows of every entity that the events name, as the state has them now."""
+    ids = [touched(item.event) for item in stored]
+    for campaign in dict.fromkeys(i[0] for i in ids):
+        record = state.campaigns.get(campaign)
+        if record is not None:
+            db.execute("INSERT INTO campaign VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE "
+                       "SET status = ?2, record = ?4", (record.id, record.status, record.sha256, dump(record)))
+    for trial_id in dict.fromkeys(i[1] for i in ids):
+        trial = state.trials.get(trial_id)
+        if trial is not None:
+            db.execute("INSERT INTO trial VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET record = ?4",
+                       (trial.id, trial.campaign, trial.number, dump(trial)))
+    for run_id in dict.fromkeys(i[2] for i in ids):
+        run = state.runs.get(run_id)
+        if run is not None:
+            db.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE "
+                       "SET status = ?8, token = ?9, record = ?10",
+                       (run.id, run.campaign, run.trial, run.kind, run.purpose, run.seed, run.attempt, run.status,
+                        run.token or None, dump(run)))
+    for item in stored:
+        match item.event:
+            case e.CommandAccepted() as c:
+                db.execute("INSERT INTO command VALUES (?, ?, ?, 1, ?, ?)",
+                           (c.key, c.verb, c.principal, c.answer, item.seq))
+            case e.CommandRefused() as c:
+                db.execute("INSERT INTO command VALUES (?, ?, ?, 0, ?, ?)",
+                           (c.key, c.verb, c.principal, c.why, item.seq))
+
+
+def _derived_rows(db: sqlite3.Connection) -> dict[tuple[str, str], tuple[object, ...]]:
+    return {(table, row[0]): row for table in DERIVED for row in db.execute(f"SELECT * FROM {table}")}

@@ -1,0 +1,1 @@
+"""The bundled tasks: their published cards (light), and the environments that they describe (heavy)."""
