@@ -22,7 +22,7 @@ UPCASTERS: Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] 
 
 
 @cache
-def adapter(kind: type) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
     """Return the (slow to build, quick to use) JSON adapter of a domain dataclass."""
     return TypeAdapter(kind)
 

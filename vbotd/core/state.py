@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from vbotd.domain import event as e
+from vbotd.domain.campaign import Budget
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run, Trial
@@ -84,10 +85,11 @@ def evolve_campaign(campaign: CampaignRecord, stored: Stored) -> CampaignRecord:
         case e.CampaignPaused():
             return replace(campaign, status="paused", paused_from=campaign.status, paused_why=event.why)
         case e.CampaignResumed():
-            return replace(campaign, status=campaign.paused_from or "open", paused_from=None, paused_why="")
+            return replace(campaign, status=campaign.paused_from or "open", paused_from=None, paused_why="",
+                           forgiven=event.forgiven)
         case e.CampaignAmended():
-            return replace(campaign, content=replace(campaign.content, budget=replace(
-                campaign.content.budget, **event.budget)))
+            return replace(campaign, content=replace(campaign.content, budget=_amended(
+                campaign.content.budget, event.budget)))
         case e.CampaignClosing():
             return replace(campaign, status="closing", closing_why=event.why)
         case e.CampaignClosed():
@@ -110,15 +112,15 @@ def evolve_run(run: Run, stored: Stored) -> Run:
         case e.RunFenced():
             return replace(run, status="queued", token="", launched_at=None)
         case e.RunStarted():
-            status = "stopping" if run.status == "stopping" else "running"
-            return replace(run, status=status, pid=event.pid, started_at=event.started_at)
+            return replace(run, status="stopping" if run.status == "stopping" else "running", pid=event.pid,
+                           started_at=event.started_at)
         case e.RunAdopted():
             return replace(run, adopted=run.adopted + 1)
         case e.RunStopAsked():
-            status = "ended" if run.status == "queued" else "stopping"
-            ended = stored.at if status == "ended" else None
-            return replace(run, status=status, stop_asked_at=stored.at, stop_why=event.why, ended_at=ended,
-                           outcome="stopped" if ended else None, reason=event.why if ended else "")
+            asked = replace(run, status="stopping", stop_asked_at=stored.at, stop_why=event.why)
+            if run.status == "queued":  # nothing was started, so it has ended with the request
+                return replace(asked, status="ended", ended_at=stored.at, outcome="stopped", reason=event.why)
+            return asked
         case e.RunEnded():
             return replace(
                 run, status="ended", outcome=event.outcome, reason=event.reason, exit_code=event.exit_code,
@@ -147,6 +149,11 @@ def _accepted(event: e.CampaignAccepted, at: float) -> CampaignRecord:
     return CampaignRecord(
         id=event.campaign, content=event.content, sha256=event.sha256, file=event.file, accepted_at=at,
         status="scheduled" if event.content.schedule else "open", submitted_by=event.submitted_by, parent=event.parent)
+
+
+def _amended(budget: Budget, change: Mapping[str, float]) -> Budget:
+    return Budget(trials=int(change.get("trials", budget.trials)), hours=change.get("hours", budget.hours),
+                  env_steps=int(change["env_steps"]) if "env_steps" in change else budget.env_steps)
 
 
 def _put_campaign(state: State, campaign: CampaignRecord) -> State:

@@ -157,7 +157,7 @@ class _Reader:
         """Note an error of the parser, with a hint where the usual reason is known."""
         mark = getattr(err, "problem_mark", None) or getattr(err, "context_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else self.place
-        shown = self.lines[line - 1] if line <= len(self.lines) else ""
+        shown = "\n".join(self.lines[max(0, line - 2):line])
         what = getattr(err, "problem", None) or getattr(err, "reason", None) or type(err).__name__
         self.stop_at((line, column), f"this is not YAML ({what}) — allowed: YAML 1.2", _syntax_hint(shown))
 
@@ -179,20 +179,23 @@ class _Reader:
     def _note(self, path: Path, message: str, fix: str) -> None:
         self.problems.append(Problem(line=self.place[0], column=self.place[1], where=dotted(_visible(path)),
                                      message=message, fix=fix))
-        self.broken.add(path)
 
     def _node(self, event: Any, path: Path, depth: int) -> Any:
         """Return the value that starts with this event, None where it was refused."""
         self.values[path] = self.place
         if isinstance(event, yaml.AliasEvent):
-            self._note(path, f"the alias {quoted('*' + event.anchor)} is not allowed — allowed: plain values",
+            self._note(path, f"the alias {quoted(f'*{event.anchor}')} is not allowed — allowed: plain values",
                        "write the value out")
+            self.broken.add(path)
             return None
         if event.anchor is not None:
             self._note(path, f"the anchor {quoted('&' + event.anchor)} is not allowed — allowed: plain values",
                        "delete it, and write the value out where it is used")
         if event.tag is not None:
             self._note(path, f"the tag {quoted(event.tag)} is not allowed — allowed: plain values", "delete the tag")
+            if isinstance(event, yaml.ScalarEvent):
+                self.broken.add(path)
+                return None
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
         if depth == MAX_DEPTH:
@@ -208,6 +211,7 @@ class _Reader:
         if unseen is not None:
             self._note(path, f"the text holds the invisible character U+{ord(unseen[0]):04X}"
                              " — allowed: characters that can be seen", "delete its escape")
+            self.broken.add(path)
             return None
         if not event.implicit[0]:
             return event.value
@@ -215,6 +219,7 @@ class _Reader:
             return plain_scalar(event.value)
         except BadScalar as err:
             self._note(path, err.message, err.fix)
+            self.broken.add(path)
             return None
 
     def _items(self, path: Path, depth: int) -> Iterator[Any]:
@@ -228,8 +233,11 @@ class _Reader:
         found: dict[str, Any] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             key = self._key(event, path, depth)
+            if key is not None and key in found:
+                self._note((*path, key), "the key is given twice "
+                           f"(first in line {self.keys[(*path, key)][0]}) — allowed: once", "delete one of the two")
             if key is None or key in found:
-                self._node(self._next(), (*path, _SECOND), depth)
+                self._node(self._next(), (*path, _SECOND) if key is None else (*path, key, _SECOND), depth)
                 continue
             self.keys[(*path, key)] = self.place
             found[key] = self._node(self._next(), (*path, key), depth)
@@ -257,10 +265,6 @@ class _Reader:
             what = "the merge key '<<' is not allowed" if key else "a key is empty"
             self._note((*path, key), f"{what} — allowed: one word", "write the keys out")
             return None
-        if (*path, key) in self.keys and self.keys[(*path, key)] != place and _SECOND not in path:
-            first = self.keys[(*path, key)]
-            self._note((*path, key), f"the key is given twice (first in line {first[0]}) — allowed: once",
-                       "delete one of the two")
         return key
 
 
@@ -269,14 +273,14 @@ def _visible(path: Path) -> Path:
     return tuple(part for part in path if part != _SECOND)
 
 
-def _syntax_hint(line: str) -> str:
-    """Return what to do about a line that the parser could not read."""
-    if re.search(r"[:{,]\s*>\s*=?\s*[-+.0-9]", line):
+def _syntax_hint(lines: str) -> str:
+    """Return what to do about a line that the parser could not read, given it and the one above."""
+    if re.search(r"[:{,]\s*>\s*=?\s*[-+.0-9]", lines):
         return 'put the condition in quotes: ">= 0.95"'
-    if "\t" in line:
+    if "\t" in lines:
         return "indent with spaces, not with tabs"
-    if re.search(r":\s*[@`%]", line):
+    if re.search(r":\s*[@`%]", lines):
         return "put the value in quotes"
-    if re.search(r"^\s*[\w.-]+:\S", line):
+    if re.search(r"^[ -]*[\w.-]+:[^\s:]", lines, re.MULTILINE):
         return "put a space after the ':'"
     return "look at the indentation, the brackets and the quotes of this line and the one above"

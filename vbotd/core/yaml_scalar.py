@@ -16,7 +16,7 @@ Scalar = None | bool | int | float | str
 LARGEST_INT = 2**63 - 1
 MOST_DIGITS = len(str(LARGEST_INT))
 
-_WORDS: dict[str, None | bool] = {
+_WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }

@@ -91,10 +91,11 @@ class CampaignPaused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignResumed:
-    """A paused campaign goes on."""
+    """A paused campaign goes on. `forgiven` counts the failed trials that do not pause it again."""
 
     campaign: str
     by: str = ""
+    forgiven: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class CampaignRecord:
     starts: int = 0
     paused_from: CampaignStatus | None = None
     paused_why: str = ""
+    forgiven: int = 0
     closing_why: str = ""
     closed_at: float | None = None
     outcome: CampaignOutcome | None = None

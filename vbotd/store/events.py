@@ -53,9 +53,10 @@ class EventStore:
         row = self._db.execute("SELECT id FROM campaign WHERE sha256 = ?", (sha256,)).fetchone()
         return row[0] if row else None
 
-    def has_campaign(self, campaign: str) -> bool:
-        """Say whether an id is taken, open or long closed."""
-        return self._db.execute("SELECT 1 FROM campaign WHERE id = ?", (campaign,)).fetchone() is not None
+    def campaign_ids(self, name: str) -> frozenset[str]:
+        """Return the ids in use that begin with a name, of open and of long closed campaigns."""
+        rows = self._db.execute("SELECT id FROM campaign WHERE id >= ? AND id < ?", (name, name + "\U0010ffff"))
+        return frozenset(row[0] for row in rows)
 
     def has_command(self, key: str) -> bool:
         """Say whether a command with this key was answered before."""

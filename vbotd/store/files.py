@@ -19,10 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vbotd.errors import VbotdError
+
 SHA256_CHUNK_BYTES = 1 << 20
 
 
-class UnreadableFile(Exception):
+class UnreadableFile(VbotdError):
     """A file that is there but cannot be used; `path` says which one and `why` what is wrong with it."""
 
     def __init__(self, path: Path, why: str) -> None:

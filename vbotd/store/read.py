@@ -109,7 +109,8 @@ class Reader:
 
     @staticmethod
     def _where(campaign: str, run: str, kinds: Sequence[str]) -> tuple[str, list[str]]:
-        where, values = "", []
+        where = ""
+        values: list[str] = []
         if campaign:
             where, values = where + " AND campaign = ?", [*values, campaign]
         if run:

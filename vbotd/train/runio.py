@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -45,6 +45,7 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).resolve()
+        self.on_heartbeat: Callable[[Mapping[str, Any]], None] | None = None  # None: nobody watches in this process
         self._stopped = False
         self._last_heartbeat_s = -HEARTBEAT_INTERVAL_S
 
@@ -70,12 +71,19 @@ class RunFolder:
         if now_s - self._last_heartbeat_s < HEARTBEAT_INTERVAL_S:
             return
         self._last_heartbeat_s = now_s
+        facts["at"] = time.time()
         # No fsync: a heartbeat that a power cut loses was about to be outdated anyway.
-        write_json(self.path / "heartbeat.json", {**facts, "at": time.time()}, durable=False)
+        write_json(self.path / "heartbeat.json", facts, durable=False)
+        if self.on_heartbeat is not None:
+            self.on_heartbeat(facts)
 
     def stop_requested(self) -> bool:
         """Say whether the run is to end early: a `stop` file, or SIGTERM."""
         return self._stopped or (self.path / "stop").exists()
+
+    def request_stop(self) -> None:
+        """Ask this very process to end the run early, as the stop file would."""
+        self._stopped = True
 
     def stop_on_sigterm(self) -> None:
         """Take SIGTERM as a stop request from now on."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from vbotd.domain.task import ParamValue
 from vbotd.train.sim import Simulator
-from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look
+from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look, look_at_start
 from vbotd.train.tasks.terms import RewardTable
 
 ACTION_LIMIT = 5.0  # actions are offsets in units of action_scale; beyond this the force limits are long reached
@@ -72,8 +72,11 @@ class Task(Protocol):
     def reward(self, robot: RobotView) -> np.ndarray:
         """Return the reward [N] of this control step."""
 
-    def observe(self, robot: RobotView, elapsed: np.ndarray) -> np.ndarray:
-        """Return observations [N, O]; draws a new command first where one is due."""
+    def renew(self, elapsed: np.ndarray) -> None:
+        """Change what is asked of the robots where it is due, after the reward for what was asked before."""
+
+    def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
+        """Return the observations [M, O] of the environments `ids`, whose view [M, ...] is given."""
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return the metrics of the ending episodes [M]; `success` overrides the default where present."""
@@ -181,8 +184,8 @@ class Environment:
         if stagger:
             self.clock.elapsed[:] = self.rng.integers(0, self.options.episode_steps, self.num_envs)
             self.clock.whole[:] = self.clock.elapsed == 0
-        view = look(self.sim, self.memory, self.memory.action, self.options.control_dt_s)
-        self.last_obs = self.task.observe(view, self.clock.elapsed).astype(np.float32)
+        self.task.renew(self.clock.elapsed)
+        self.last_obs = self._observe_fresh(everyone)
         return self.last_obs
 
     def step(self, actions: np.ndarray) -> StepResult:
@@ -198,12 +201,13 @@ class Environment:
         rewards = np.where(diverged, 0.0, self.task.reward(robot))
         self.clock.total_reward += rewards
         finished = self._account(terminated | timed_out, success, fall, timed_out, diverged)
-        obs = self.task.observe(robot, self.clock.elapsed).astype(np.float32)
+        self.task.renew(self.clock.elapsed)
+        obs = self.task.observe(robot, slice(None)).astype(np.float32)
         terminal_obs = obs[timed_out]
         ended = np.flatnonzero(terminated | timed_out)
         if len(ended):
             self._reset(ended, self.rng.random((len(ended), self.num_draws)))
-            obs[ended] = self._observe_reset(robot, ended)
+            obs[ended] = self._observe_fresh(ended)
         self.last_obs = obs
         return StepResult(
             obs=obs,
@@ -284,8 +288,6 @@ class Environment:
         self.clock.total_reward[ids] = 0.0
         self.clock.whole[ids] = True
 
-    def _observe_reset(self, robot: RobotView, ids: np.ndarray) -> np.ndarray:
-        """Return the first observations [M, O] of new episodes, without disturbing the other robots' memory."""
-        fresh = look(self.sim, RobotMemory.empty(self.num_envs), self.memory.action, self.options.control_dt_s)
-        del robot
-        return self.task.observe(fresh, self.clock.elapsed)[ids].astype(np.float32)
+    def _observe_fresh(self, ids: np.ndarray) -> np.ndarray:
+        """Return the first observations [M, O] of new episodes."""
+        return self.task.observe(look_at_start(self.sim, ids), ids).astype(np.float32)

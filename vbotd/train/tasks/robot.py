@@ -16,6 +16,7 @@ NUM_FEET = 4
 DEFAULT_JOINT_POS_RAD = np.tile([0.0, 0.9, -1.8], NUM_FEET)
 HOME_HEIGHT_M = 0.277
 HOME_KEY = "home"
+PHYSICS_DT_S = 0.01  # of the MJCF; see the note there
 
 
 def load_model(physics_dt_s: float) -> mujoco.MjModel:
@@ -105,29 +106,48 @@ def look(sim: Simulator, memory: RobotMemory, action: np.ndarray, control_dt_s: 
     Frames: the free joint of MuJoCo has its linear velocity in the world frame and its angular velocity in
     the base frame. The predecessor fed a world-frame velocity to its policy and called it body frame.
     """
-    joint_vel = sim.qvel[:, 6:].copy()
     contact = sim.sensordata > 0.5  # order of the MJCF: 4 feet, trunk, 4 shins
+    view = _view(sim, slice(None), memory, action, contact, control_dt_s)
+    memory.action = action
+    memory.joint_vel_radps = view.joint_vel_radps
+    memory.swing_s = np.where(view.foot_contact, 0.0, view.swing_s)
+    return view
+
+
+def look_at_start(sim: Simulator, ids: np.ndarray) -> RobotView:
+    """Return the view [M, ...] of robots that have just been reset: nothing touched, nothing done yet."""
+    memory = RobotMemory.empty(len(ids))
+    memory.joint_vel_radps = sim.qvel[ids, 6:]
+    contact = np.zeros((len(ids), sim.sensordata.shape[1]), dtype=bool)
+    return _view(sim, ids, memory, memory.action, contact, 1.0)
+
+
+def _view(
+    sim: Simulator,
+    ids: np.ndarray | slice,
+    memory: RobotMemory,
+    action: np.ndarray,
+    contact: np.ndarray,
+    control_dt_s: float,
+) -> RobotView:
+    qpos, qvel = sim.qpos[ids], sim.qvel[ids]
     feet = contact[:, :NUM_FEET]
-    rotation_wb = rotation_matrix(sim.qpos[:, 3:7])
-    swing_s = memory.swing_s + control_dt_s
-    view = RobotView(
-        pos_w_m=sim.qpos[:, :3].copy(),
+    rotation_wb = rotation_matrix(qpos[:, 3:7])
+    joint_vel = qvel[:, 6:].copy()
+    return RobotView(
+        pos_w_m=qpos[:, :3].copy(),
         rotation_wb=rotation_wb,
-        lin_vel_b_mps=to_base_frame(rotation_wb, sim.qvel[:, :3]),
-        ang_vel_b_radps=sim.qvel[:, 3:6].copy(),
+        lin_vel_b_mps=to_base_frame(rotation_wb, qvel[:, :3]),
+        ang_vel_b_radps=qvel[:, 3:6].copy(),
         gravity_b=-rotation_wb[:, 2, :],
-        joint_offset_rad=sim.qpos[:, 7:] - DEFAULT_JOINT_POS_RAD,
+        joint_offset_rad=qpos[:, 7:] - DEFAULT_JOINT_POS_RAD,
         joint_vel_radps=joint_vel,
         joint_accel_radps2=(joint_vel - memory.joint_vel_radps) / control_dt_s,
-        torque_nm=sim.torque_nm,
+        torque_nm=sim.torque_nm[ids],
         action=action,
         action_change=action - memory.action,
         foot_contact=feet,
         foot_landed=feet & (memory.swing_s > 0.0),
-        swing_s=swing_s,
+        swing_s=memory.swing_s + control_dt_s,
         body_contact=contact[:, NUM_FEET:].any(axis=1),
     )
-    memory.action = action
-    memory.joint_vel_radps = joint_vel
-    memory.swing_s = np.where(feet, 0.0, swing_s)
-    return view

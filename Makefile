@@ -1,0 +1,65 @@
+# One word a target; `make help` lists them. GNU make 4.
+PYTHON ?= python3
+# A package index with the CPU build of torch, if your own would give you the CUDA build (see the README).
+TORCH_INDEX ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test quick lint types arch check bench bench-walk bench-throughput golden docs wheel clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## the virtual environment in .venv, with everything that the tests need
+
+# The stamp is newer than pyproject.toml once everything in it is installed.
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch>=2.13,<2.14"
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[test,video,plots]"
+	touch $@
+
+demo: install ## a small campaign from start to WAKE_UP.md, in this folder
+	$(BIN)/vbotd demo
+
+test: install ## all tests
+	$(BIN)/python -m pytest
+
+quick: install ## the tests that take less than ten seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+check: lint types arch ## style, types, layers
+
+lint: install ## ruff
+	$(BIN)/ruff check .
+
+types: install ## mypy
+	$(BIN)/mypy
+
+arch: install ## who may import whom
+	$(BIN)/lint-imports --no-cache
+
+bench: install ## every benchmark, one JSON line each
+	$(BIN)/vbotd bench --all
+
+bench-walk: install ## how long until the robot walks
+	$(BIN)/vbotd bench walk
+
+bench-throughput: install ## env steps a second, part by part
+	$(BIN)/vbotd bench throughput
+
+golden: install ## write the golden files of the tests anew; read the diff before you commit it
+	VBOTD_WRITE_GOLDEN=1 $(BIN)/python -m pytest -m "not slow" tests -k golden
+
+docs: install ## generate the parts of the documentation that come from the code
+	$(BIN)/python -m vbotd.core.campaign_docs
+
+wheel: install ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .
+
+clean: ## what can be made again; never state/ or runs/
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,206 @@
+"""The search skill: deterministic from history, inside the space, never twice the same, and honest about failures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vbotd.domain.campaign import SkillUse
+from vbotd.domain.history import History
+from vbotd.domain.skill import Exhausted
+from vbotd.domain.space import Dimension, SearchSpace
+from vbotd.domain.trial import Proposal
+from vbotd.host.discovery import Candidate, load
+from vbotd.host.view import HostView, Library
+from vbotd.testing import SPACE, check_plugin, make_history
+
+FILE = Path(__file__).parents[2] / "plugins" / "hp_search" / "__init__.py"
+DEFAULTS = {"ppo.learning_rate": 3e-4, "reward.forward_velocity": 2.0, "ppo.epochs": 4}
+SMALL = SearchSpace(dimensions=(Dimension(key="ppo.epochs", kind="int", low=2, high=4),
+                                Dimension(key="env.surface", kind="choice", choices=("flat", True, 1, (2.0, 5.0)))))
+
+
+@pytest.fixture(scope="module")
+def skill() -> ModuleType:
+    return load(Candidate(name="hp_search", module="vbotd_workspace.hp_search", source="plugins/hp_search", path=FILE))
+
+
+def view_of(history: History) -> HostView:
+    return HostView(Library(Path("nowhere")), history.record.id)
+
+
+def use(**options: Any) -> list[SkillUse]:
+    return [SkillUse(name="hp-search", options=options)]
+
+
+def propose(skill: ModuleType, history: History, count: int = 1) -> list[Proposal]:
+    answer = skill.vbotd_propose(history, count, view_of(history))
+    assert isinstance(answer, list), answer
+    return answer
+
+
+def tried(number: int, **options: Any) -> History:
+    """Return the baseline and other trials, so many in all: every fourth failed, the last two still running."""
+    params: list[Any] = [DEFAULTS]
+    params += [{"ppo.learning_rate": 1e-4 * 1.2**index, "reward.forward_velocity": 1 + index % 7 / 3,
+               "ppo.epochs": 2 + index % 5} for index in range(1, number)]
+    scores = [None if index % 4 == 3 else index / number for index in range(max(0, number - 2))]
+    return make_history(params, scores, skills=use(**options))
+
+
+def test_it_keeps_to_the_contract(skill: ModuleType) -> None:
+    assert check_plugin(skill) == []
+
+
+def test_the_first_proposal_is_the_tasks_defaults(skill: ModuleType) -> None:
+    first, second = propose(skill, make_history(skills=use()), 2)
+    assert (first.params, first.why) == (DEFAULTS, "the task's defaults, as the baseline")
+    assert second.params != DEFAULTS
+
+
+def test_defaults_outside_the_space_are_no_baseline(skill: ModuleType) -> None:
+    space = SearchSpace(dimensions=(Dimension(key="ppo.learning_rate", kind="log", low=1e-3, high=1e-2),))
+    (only,) = propose(skill, make_history(skills=use(), space=space))
+    assert only.params["ppo.learning_rate"] >= 1e-3 and "random point" in only.why
+
+
+def test_wishes_come_after_the_baseline_and_misfits_are_told(skill: ModuleType) -> None:
+    history = make_history(skills=use(first=[{"ppo.epochs": 6}, {"ppo.epochs": 99}]))
+    baseline, wish, searched = propose(skill, history, 3)
+    assert baseline.params == DEFAULTS
+    assert wish.params == {**DEFAULTS, "ppo.epochs": 6}
+    assert "number 2" in searched.why
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "cmaes", "gp"])
+def test_the_same_history_gives_the_same_new_points_inside_the_space(skill: ModuleType, sampler: str) -> None:
+    number, count = (8, 1) if sampler == "gp" else (16, 3)  # the process takes seconds
+    history = tried(number, sampler=sampler)
+    once, again = propose(skill, history, count), propose(skill, history, count)
+    assert once == again
+    assert not [problem for one in once for problem in SPACE.problems(one.params)]
+    points = [tuple(one.params.values()) for one in once]
+    assert len({*points, *(tuple(trial.params.values()) for trial in history.trials)}) == count + number
+
+
+def test_the_seed_and_a_refusal_change_the_search(skill: ModuleType) -> None:
+    history = tried(14)
+    other_seed = tried(14, seed=2)
+    refused = replace(history, record=replace(history.record, refused_proposals=1))
+    points = {propose(skill, one)[0].params["ppo.learning_rate"] for one in (history, other_seed, refused)}
+    assert len(points) == 3
+
+
+def test_the_why_can_be_read(skill: ModuleType) -> None:
+    (only,) = propose(skill, tried(14))
+    assert only.why.startswith("TPE expects an improvement here; known: 9 scored, 3 failed, 2 running, best t011 with")
+    assert "nearest is t0" in only.why and "→" in only.why
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_a_finite_space_is_exhausted_without_a_repeat(skill: ModuleType, sampler: str) -> None:
+    history = make_history(skills=use(sampler=sampler), space=SMALL)
+    seen: list[Any] = []
+    while not isinstance(answer := skill.vbotd_propose(history, 5, view_of(history)), Exhausted):
+        seen += [one.params for one in answer]
+        history = make_history(seen, [0.5] * len(seen), skills=use(sampler=sampler), space=SMALL)
+    assert len(seen) == 12 == len({repr(sorted(one.items())) for one in seen})
+    assert "was tried (12 trials)" in answer.why
+
+
+def test_a_grid_of_ranges_ends(skill: ModuleType) -> None:
+    space = SearchSpace(dimensions=(Dimension(key="ppo.learning_rate", kind="log", low=1e-4, high=1e-2),))
+    history = make_history(skills=use(sampler="grid", grid_points=3), space=space)
+    values = [one.params["ppo.learning_rate"] for one in propose(skill, history, 99)]
+    assert values[0] == 3e-4 and sorted(values[1:]) == [1e-4, 1e-3, 1e-2]
+
+
+def test_an_empty_space_has_one_setting(skill: ModuleType) -> None:
+    nothing = SearchSpace()
+    (only,) = propose(skill, make_history(skills=use(), space=nothing), 3)
+    assert only.params == {}
+    answer = skill.vbotd_propose(*(made := make_history([{}], skills=use(), space=nothing), 1, view_of(made)))
+    assert isinstance(answer, Exhausted)
+
+
+def test_a_failed_trial_never_wins_and_has_no_number(skill: ModuleType) -> None:
+    history = make_history([DEFAULTS, {**DEFAULTS, "ppo.epochs": 5}], [None, 0.0], skills=use())
+    values = skill.study.objectives(history)
+    assert list(values) == [history.trials[1].id]
+    from vbotd_workspace.hp_search.words import best_trial
+
+    assert best_trial(history).id == history.trials[1].id
+
+
+def test_trials_enter_the_study_in_their_true_states(skill: ModuleType) -> None:
+    history = tried(6)
+    with skill.study.quiet_optuna() as optuna:
+        states = [trial.state.name for trial in skill.study.build(optuna, history).trials]
+    assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL", "RUNNING", "RUNNING"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 256), st.floats(0.1, 100.0)), min_size=2, max_size=12))
+@settings(deadline=None, max_examples=60)
+def test_quality_never_outweighs_an_episode(skill: ModuleType, results: Sequence[tuple[int, float]]) -> None:
+    scores, times = [wins / 256 for wins, _ in results], [time for _, time in results]
+    history = make_history([{**DEFAULTS, "ppo.epochs": index} for index in range(len(results))], scores, quality=times)
+    found = skill.study.objectives(history)
+    values = [found[trial.id] for trial in history.trials]
+    for one, (wins, time) in zip(values, results, strict=True):
+        for other, (other_wins, other_time) in zip(values, results, strict=True):
+            if wins > other_wins or (wins == other_wins and time < other_time):  # less time is better
+                assert one > other
+    assert max(abs(value - score) for value, score in zip(values, scores, strict=True)) < 1 / 256
+
+
+bounds = st.tuples(st.floats(1e-6, 1e3), st.floats(1.001, 1e4)).map(lambda pair: (pair[0], pair[0] * pair[1]))
+dimensions = st.one_of(
+    bounds.map(lambda pair: Dimension(key="x", kind="log", low=pair[0], high=pair[1])),
+    bounds.map(lambda pair: Dimension(key="x", kind="uniform", low=-pair[1], high=pair[0])),
+    st.tuples(st.integers(-50, 50), st.integers(0, 50)).map(
+        lambda pair: Dimension(key="x", kind="int", low=pair[0], high=sum(pair))),
+    st.lists(st.sampled_from(["a", "b", 1, True, 2.5]), min_size=1, max_size=4, unique_by=repr).map(
+        lambda choices: Dimension(key="x", kind="choice", choices=tuple(choices))))
+
+
+@given(st.lists(dimensions, min_size=1, max_size=4), st.sampled_from(["tpe", "random", "grid"]), st.integers(1, 4))
+@settings(deadline=None, max_examples=40)
+def test_proposals_lie_inside_any_space_and_differ(skill: ModuleType, dimensions: Sequence[Dimension], sampler: str,
+                                                   count: int) -> None:
+    space = SearchSpace(dimensions=tuple(replace(one, key=f"env.x{place}") for place, one in enumerate(dimensions)))
+    history = make_history(skills=use(sampler=sampler, startup_trials=1, grid_points=3), space=space)
+    seen: list[Any] = []
+    for _ in range(3):
+        answer = skill.vbotd_propose(history, count, view_of(history))
+        if isinstance(answer, Exhausted):
+            break
+        assert not [problem for one in answer for problem in space.problems(one.params)]
+        seen += [one.params for one in answer]
+        history = make_history(seen, [place / 10 for place in range(len(seen) - 1)],
+                               skills=use(sampler=sampler, startup_trials=1, grid_points=3), space=space)
+    assert len({repr([(type(value), value) for value in one.values()]) for one in seen}) == len(seen) > 0
+
+
+def test_the_morning_section_is_short_and_says_what_mattered(skill: ModuleType) -> None:
+    section = skill.vbotd_wake_up([tried(14)] * 6)
+    assert len(section.lines) <= 15 and section.lines[-1].startswith("- and ")
+    assert section.lines[0] == "- **toy-night**: 14 trials, 9 scored, 3 failed, 2 running, best t011 with 0.714"
+    assert section.lines[1].startswith("  - varied: ppo.learning_rate 0.0001 to ")
+    assert "what mattered (of 9 trials" in section.lines[3]
+    few = skill.vbotd_wake_up([tried(6)])
+    assert not any("mattered" in line for line in few.lines)
+    assert skill.vbotd_wake_up([make_history(skills=use())]) is None
+
+
+def test_no_skill_no_opinion(skill: ModuleType) -> None:
+    history = make_history()
+    assert skill.vbotd_propose(history, 1, view_of(history)) is None
+    assert math.isfinite(view_of(history).seed("x"))

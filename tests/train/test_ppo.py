@@ -1,0 +1,103 @@
+"""The learner on values that fit in the head."""
+
+import numpy as np
+import pytest
+import torch
+
+from vbotd.train.ppo import Ppo, PpoSettings
+from vbotd.train.tasks.cards import WALK
+from vbotd.train.tasks.environment import StepResult
+from vbotd.train.tasks.settings import resolve
+
+N, T, O, A = 16, 8, 5, 2
+
+
+def learner(**changes: object) -> Ppo:
+    overrides = {"rollout": T, "epochs": 4, "minibatches": 2, "hidden": [16]} | changes
+    settings = PpoSettings.of(resolve(WALK, {f"ppo.{key}": value for key, value in overrides.items()}).ppo)
+    return Ppo(settings, O, A, N, seed=0)
+
+
+def step_result(rewards: np.ndarray, *, timed_out: int | None = None) -> StepResult:
+    clock = np.zeros(N, dtype=bool)
+    if timed_out is not None:
+        clock[timed_out] = True
+    return StepResult(
+        obs=np.zeros((N, O), dtype=np.float32),
+        rewards=rewards.astype(np.float32),
+        terminated=np.zeros(N, dtype=bool),
+        timed_out=clock,
+        terminal_obs=np.full((int(clock.sum()), O), 2.0, dtype=np.float32),
+    )
+
+
+def fill(ppo: Ppo, seed: int = 0) -> np.ndarray:
+    """A bandit: the reward is the first action."""
+    rng = np.random.default_rng(seed)
+    obs = rng.standard_normal((N, O)).astype(np.float32)
+    for t in range(T):
+        actions = ppo.act(obs, t)
+        ppo.record(step_result(actions[:, 0]), t)
+    ppo.returns(obs)
+    return obs
+
+
+def test_updates_raise_the_rewarded_action():
+    ppo = learner(learning_rate=0.005, learning_rate_max=0.005)
+    obs = torch.from_numpy(fill(ppo))
+    before = ppo.policy.mean(obs)[:, 0].mean().item()
+    for k in range(5):
+        fill(ppo, k)
+        scalars = ppo.update(0.0)
+    assert ppo.policy.mean(obs)[:, 0].mean().item() > before + 0.05
+    assert all(np.isfinite(value) for value in scalars.values())
+
+
+def test_one_update_lowers_the_value_loss_of_its_batch():
+    ppo = learner(schedule="fixed", learning_rate=0.001)
+    fill(ppo)
+    rollout = ppo.rollout
+
+    def loss() -> float:
+        return ((ppo.policy.value(rollout.obs) - rollout.targets) ** 2).mean().item()
+
+    before = loss()
+    ppo.update(0.0)
+    assert loss() < before
+
+
+def test_a_time_out_is_worth_the_value_of_the_terminal_observation():
+    ppo = learner()
+    fill(ppo)
+    obs = np.zeros((N, O), dtype=np.float32)
+    for t in range(T):
+        ppo.act(obs, t)
+        ppo.record(step_result(np.zeros(N), timed_out=3 if t == T - 1 else None), t)
+    ppo.returns(obs)
+    r, gamma = ppo.rollout, ppo.settings.gamma
+    terminal_value = ppo.policy.value(ppo.normaliser(torch.full((1, O), 2.0))).item()
+    next_value = ppo.policy.value(ppo.normaliser(torch.zeros(1, O))).item()
+    assert r.targets[-1, 3].item() == pytest.approx(gamma * terminal_value, abs=1e-5)
+    assert r.targets[-1, 4].item() == pytest.approx(gamma * next_value, abs=1e-5)
+
+
+def test_adaptive_rate_stays_within_its_bounds_and_linear_ends_at_the_minimum():
+    ppo = learner(learning_rate=0.001)
+    for _ in range(50):
+        ppo._adapt_rate(1.0)
+    assert ppo.learning_rate == ppo.settings.learning_rate_min
+    for _ in range(50):
+        ppo._adapt_rate(0.0)
+    assert ppo.learning_rate == ppo.settings.learning_rate_max
+    linear = learner(schedule="linear")
+    fill(linear)
+    linear.update(1.0)
+    assert linear.optimiser.param_groups[0]["lr"] == linear.settings.learning_rate_min
+
+
+def test_first_minibatch_has_ratio_one():
+    ppo = learner(epochs=1, minibatches=1)
+    fill(ppo)
+    scalars = ppo.update(0.0)
+    assert scalars["ppo/kl"] == pytest.approx(0.0, abs=1e-6)
+    assert scalars["ppo/clip_fraction"] == 0.0

@@ -1,0 +1,145 @@
+"""What people and agents may ask of the daemon, and what each command does: one function a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from vbotd.core.advance import admitted, failures_in_a_row
+from vbotd.core.sighting import Circumstances, CommandSeen
+from vbotd.core.state import State
+from vbotd.domain import event as e
+from vbotd.domain.event import Event
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.trial import Proposal
+
+
+class Refused(Exception):
+    """The command cannot be carried out; the message says why and what would work."""
+
+
+def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances) -> list[Event]:
+    """Return the effect of a command and its answer, or its refusal."""
+    verb = VERBS.get(seen.verb)
+    try:
+        if verb is None:
+            raise Refused(f"there is no command '{seen.verb}' — allowed: {', '.join(sorted(VERBS))}")
+        campaign, answer, effects = verb(state, seen)
+    except Refused as refused:
+        return [e.CommandRefused(key=seen.key, verb=seen.verb, args=dict(seen.args), principal=seen.principal,
+                                 why=str(refused))]
+    return [e.CommandAccepted(key=seen.key, verb=seen.verb, args=dict(seen.args), principal=seen.principal,
+                              answer=answer, campaign=campaign), *effects]
+
+
+Effect = tuple[str, str, list[Event]]  # campaign, answer, events
+
+
+def _cancel(state: State, seen: CommandSeen) -> Effect:
+    target = str(seen.args.get("id", ""))
+    why = f"cancelled by {seen.principal}"
+    runs = [run for run in state.runs.values() if target in (run.id, run.trial, run.campaign) and run.status != "ended"]
+    stops: list[Event] = [e.RunStopAsked(campaign=run.campaign, trial=run.trial, run=run.id, why=why, by=seen.principal)
+                          for run in runs if run.status != "stopping"]
+    if target in state.campaigns:
+        campaign = state.campaigns[target]
+        if campaign.status == "closed":
+            raise Refused(f"campaign '{target}' is closed already ({campaign.outcome})")
+        return target, f"{target} is cancelled; {len(stops)} of its runs are being stopped", [
+            *stops, e.CampaignClosed(campaign=target, outcome="cancelled", why=why)]
+    if target in state.trials or target in state.runs:
+        if not runs:
+            raise Refused(f"'{target}' has no run that is queued or running")
+        return runs[0].campaign, f"{len(stops)} runs of {target} are being stopped", stops
+    raise Refused(_unknown(state, target))
+
+
+def _pause(state: State, seen: CommandSeen) -> Effect:
+    campaign = _campaign(state, seen)
+    if campaign.status not in ("open", "closing", "scheduled"):
+        raise Refused(f"campaign '{campaign.id}' is {campaign.status}; only one that is open can be paused")
+    why = str(seen.args.get("why") or f"paused by {seen.principal}")
+    return campaign.id, f"{campaign.id} is paused; what runs goes on, nothing new starts", [
+        e.CampaignPaused(campaign=campaign.id, why=why, by=seen.principal)]
+
+
+def _resume(state: State, seen: CommandSeen) -> Effect:
+    campaign = _campaign(state, seen)
+    if campaign.status != "paused":
+        raise Refused(f"campaign '{campaign.id}' is {campaign.status}, not paused")
+    forgiven = failures_in_a_row(state.trials_of(campaign.id))
+    return campaign.id, f"{campaign.id} goes on", [
+        e.CampaignResumed(campaign=campaign.id, by=seen.principal, forgiven=forgiven)]
+
+
+def _note(state: State, seen: CommandSeen) -> Effect:
+    campaign = _campaign(state, seen)
+    text = str(seen.args.get("text", "")).strip()
+    if not text:
+        raise Refused("the note is empty — give a text")
+    return campaign.id, f"noted at {campaign.id}", [
+        e.NoteAdded(campaign=campaign.id, text=text[:2000], by=seen.principal)]
+
+
+def _propose(state: State, seen: CommandSeen) -> Effect:
+    campaign = _campaign(state, seen, key="campaign")
+    if campaign.status != "open":
+        raise Refused(f"campaign '{campaign.id}' is {campaign.status}, it takes no proposal")
+    trials = state.trials_of(campaign.id)
+    if len(trials) >= campaign.content.budget.trials:
+        raise Refused(f"all {campaign.content.budget.trials} trials of '{campaign.id}' are taken — "
+                      f"'vbotd amend {campaign.id} --trials N' makes room")
+    params = seen.args.get("params")
+    if not isinstance(params, Mapping):
+        raise Refused("a proposal needs 'params', a mapping of settings to values")
+    problems = campaign.content.space.problems(params)
+    if problems:
+        raise Refused("; ".join(problems))
+    twin = next((t.id for t in trials if dict(t.proposal.params) == dict(params)), None)
+    if twin:
+        raise Refused(f"it repeats {twin}")
+    proposal = Proposal(params=dict(params), proposer=seen.principal, why=str(seen.args.get("why", ""))[:500])
+    event = admitted(campaign, len(trials) + 1, proposal)
+    return campaign.id, f"it is {event.trial}", [event]
+
+
+def _amend(state: State, seen: CommandSeen) -> Effect:
+    campaign = _campaign(state, seen)
+    if campaign.status not in ("open", "paused", "scheduled"):
+        raise Refused(f"campaign '{campaign.id}' is {campaign.status}, its budget cannot change any more")
+    budget: dict[str, float] = {}
+    for key, kind, most in (("trials", int, 10_000), ("hours", float, 10_000), ("env_steps", int, 10**13)):
+        value = seen.args.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+            raise Refused(f"{key} is {value!r}, allowed is a number above 0 and at most {most}")
+        budget[key] = kind(value)
+    if not budget:
+        raise Refused("nothing to change — give trials, hours or env_steps")
+    have = len(state.trials_of(campaign.id))
+    if budget.get("trials", have) < have:
+        raise Refused(f"trials is {budget['trials']:g}, but {have} are there already")
+    said = ", ".join(f"{key} {value:g}" for key, value in budget.items())
+    return campaign.id, f"the budget of {campaign.id} is now {said}", [
+        e.CampaignAmended(campaign=campaign.id, budget=budget, by=seen.principal)]
+
+
+def _campaign(state: State, seen: CommandSeen, key: str = "id") -> CampaignRecord:
+    target = str(seen.args.get(key) or seen.args.get("id") or "")
+    campaign = state.campaigns.get(target)
+    if campaign is None:
+        if target in state.trials or target in state.runs:
+            raise Refused(f"'{seen.verb}' works on a campaign, '{target}' is a trial or a run")
+        raise Refused(_unknown(state, target))
+    return campaign
+
+
+def _unknown(state: State, target: str) -> str:
+    known = ", ".join(list(state.campaigns)[:8]) or "none is open"
+    return f"there is no open campaign, trial or run '{target}' — open campaigns: {known}"
+
+
+VERBS: Mapping[str, Callable[[State, CommandSeen], Effect]] = {
+    "cancel": _cancel, "pause": _pause, "resume": _resume, "note": _note, "propose": _propose, "amend": _amend,
+}
+

@@ -1,0 +1,51 @@
+"""The daemon's own configuration, `vbotd.yaml`: what a campaign may never decide for itself."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vbotd.core.yaml_guard import read_tree
+from vbotd.errors import VbotdError
+
+
+class ConfigError(VbotdError):
+    """The configuration cannot be used; every problem is in the message."""
+
+
+class Config(BaseModel):
+    """All keys are optional; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slots: int | None = Field(default=None, ge=1, le=1024, description="CPU cores that runs may use; default: all")
+    report_hour: str = Field(default="07:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+                             description="when the morning report is written anew in any case")
+    plugins: list[str] | None = Field(default=None, description="plugins that may load; default: every one found")
+    block_after: int = Field(default=3, ge=1, description="failures after which a plugin is not asked any more")
+    max_attempts: int = Field(default=3, ge=1, le=10,
+                              description="starts of a run that was lost (not of one that failed)")
+    stop_term_s: float = Field(default=10.0, gt=0, description="seconds from the stop file to SIGTERM")
+    stop_kill_s: float = Field(default=20.0, gt=0, description="seconds from the stop file to SIGKILL")
+    opinion_s: float = Field(default=5.0, gt=0, description="deadline of a plugin's opinion")
+    proposal_s: float = Field(default=60.0, gt=0, description="deadline of a plugin's proposal")
+    watch: str = Field(default="auto", pattern="^(auto|inotify|polling)$", description="how the inbox is watched")
+
+
+def parse_config(data: bytes, name: str = "vbotd.yaml") -> Config:
+    """Return the configuration in a file's bytes.
+
+    Raises: ConfigError with file:line:column of every problem.
+    """
+    tree = read_tree(data)
+    problems = [problem.render(name) for problem in tree.problems]
+    if not problems and tree.value is not None:
+        try:
+            return Config.model_validate(tree.value)
+        except ValidationError as error:
+            for item in error.errors():
+                line, column = tree.keys.get(tuple(item["loc"]), (1, 1))
+                problems.append(f"{name}:{line}:{column}: {'.'.join(map(str, item['loc']))}: {item['msg']} "
+                                f"(it is {item['input']!r}) — allowed keys: {', '.join(Config.model_fields)}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Config()

@@ -1,0 +1,82 @@
+"""Which trials are the best of a campaign, and how sure is that? Selection and confirmation are kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vbotd.core.judge import CONFIRM, SCORE, scored_run
+from vbotd.core.report_facts import RECENT_S, Best, BestOf, Facts
+from vbotd.core.wording import setting
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.metric import Measurement
+from vbotd.domain.trial import Run, Trial
+
+MOST_TRIALS = 5
+
+
+def best_trials(facts: Facts) -> tuple[BestOf, ...]:
+    """Return the best trials of every campaign that is open or closed lately, the newest campaign first."""
+    found = []
+    for record in reversed(facts.records):
+        trials = ranked(facts, record)
+        if trials and is_current(facts, record):
+            shown = tuple(best_from(facts, record, trial) for trial in trials[:MOST_TRIALS])
+            found.append(BestOf(campaign=record.id, status=record.outcome or record.status, trials=shown,
+                                more=len(trials) - len(shown)))
+    return tuple(found)
+
+
+def is_current(facts: Facts, record: CampaignRecord) -> bool:
+    """Say whether a campaign belongs into the report: not closed, or closed lately."""
+    return record.closed_at is None or facts.now - record.closed_at <= RECENT_S
+
+
+def ranked(facts: Facts, record: CampaignRecord) -> list[Trial]:
+    """Return the scored trials of a campaign: the champion, then by score, then by number."""
+    sign = -1.0 if facts.metric_of(record).direction == "max" else 1.0
+    scored = [(trial, trial.score.value) for trial in facts.trials_of(record.id) if trial.score is not None]
+    scored.sort(key=lambda item: (item[0].id != record.champion, sign * item[1], item[0].number))
+    return [trial for trial, _ in scored]
+
+
+def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
+    """Return what the report says of one scored trial."""
+    assert trial.score is not None, "only scored trials are ranked"
+    runs = [run for run in facts.runs if run.trial == trial.id]
+    score_run, confirm_run = scored_run(runs, SCORE), scored_run(runs, CONFIRM)
+    tag = score_tag(facts, record, trial.score, score_run)
+    trained = [run for run in runs if run.kind == "train" and run.checkpoint is not None]
+    checkpoint = trained[-1].checkpoint if trained else None
+    alike = _alike(facts, record, trial)
+    values = [t.score.value for t in alike if t.score is not None]
+    return Best(
+        trial=trial.id, tag=tag, score=trial.score, score_run=score_run.id if score_run else "",
+        confirmed=confirm_run.metrics.get(tag) if confirm_run else None,
+        confirm_run=confirm_run.id if confirm_run else "",
+        seeds=len(_train_seeds(facts, alike)) or 1,
+        over_seeds=(min(values), max(values)) if len(values) > 1 else None, changes=changes_of(trial),
+        checkpoint=checkpoint.path if checkpoint else "", sha256=checkpoint.sha256 if checkpoint else "",
+        verdict=trial.verdict or "", proposer=trial.proposal.proposer, champion=trial.id == record.champion)
+
+
+def score_tag(facts: Facts, record: CampaignRecord, score: Measurement, run: Run | None) -> str:
+    """Return the tag behind a score: the task's metric, else the one that the run measured with this very value."""
+    tag = facts.metric_of(record).tag
+    if run is None or run.metrics.get(tag) == score:
+        return tag
+    return next((other for other, measured in run.metrics.items() if measured == score), tag)
+
+
+def changes_of(trial: Trial) -> tuple[str, ...]:
+    """Return what a trial has that the task's defaults have not, the searched settings first."""
+    keys = [*trial.proposal.params, *(key for key in trial.params if key not in trial.proposal.params)]
+    return tuple(f"{key}={setting(trial.params.get(key, trial.proposal.params.get(key)))}" for key in keys)
+
+
+def _alike(facts: Facts, record: CampaignRecord, trial: Trial) -> list[Trial]:
+    return [t for t in facts.trials_of(record.id) if t.params == trial.params and t.score is not None]
+
+
+def _train_seeds(facts: Facts, trials: Sequence[Trial]) -> set[int]:
+    ids = {trial.id for trial in trials}
+    return {run.seed for run in facts.runs if run.trial in ids and run.kind == "train" and run.checkpoint is not None}

@@ -1,0 +1,213 @@
+"""What does a report say, and from what is it made? `Facts` go in, a `Report` comes out; both are plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vbotd.domain.event import Stored
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.metric import Measurement, MetricCard
+from vbotd.domain.skill import Section
+from vbotd.domain.trial import Run, Trial
+
+RECENT_S = 48 * 3600.0  # a closed campaign, and what broke, stay in the report for two nights
+
+# What the report reads of the past; everything else is in the records.
+REPORT_KINDS = (
+    "DaemonStarted", "DaemonStopped", "CampaignRefused", "CampaignPaused", "CampaignClosed", "NoteAdded",
+    "ProposalRefused", "RunAdopted", "RunEnded", "RunFenced", "PluginFailed", "PluginBlocked", "CommandRefused",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """How far a live run says it is. `success_rate` is over training episodes that ended lately, None before any."""
+
+    run: str
+    phase: str = ""
+    env_steps: int = 0
+    total_env_steps: int = 0
+    env_steps_per_s: float = 0.0
+    success_rate: float | None = None
+    at: float = 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds left at the present rate, None where there is no rate yet."""
+        if self.env_steps_per_s <= 0:
+            return None
+        return max(0, self.total_env_steps - self.env_steps) / self.env_steps_per_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedFile:
+    """A refused file that still lies in `state/rejected/`; `why` is the name of the file that explains it."""
+
+    name: str
+    why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """A daemon that ended without a word: the last event before, and the event of the start that followed."""
+
+    last_seq: int
+    last_at: float
+    back_seq: int
+    back_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that a report depends on.
+
+    `records` are the campaigns that are not closed and those closed lately, with all their `trials` and `runs`.
+    `events` are the recent ones of REPORT_KINDS, in their order. `daemon_alive` is None where nobody looked.
+    `sections` are (plugin, its part). `metrics` is the score of each task that the catalogue knows (None: there is no catalogue yet).
+    """
+
+    now: float
+    records: tuple[CampaignRecord, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    runs: tuple[Run, ...] = ()
+    events: tuple[Stored, ...] = ()
+    deaths: tuple[Death, ...] = ()
+    daemon_alive: bool | None = None
+    rejected: tuple[RejectedFile, ...] = ()
+    sections: tuple[tuple[str, Section], ...] = ()
+    heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)
+    metrics: Mapping[str, MetricCard] | None = None
+    cores: int = 1
+    utc_offset_s: float = 0.0
+
+    def trials_of(self, campaign: str) -> tuple[Trial, ...]:
+        """Return the trials of a campaign in the order of their numbers."""
+        return tuple(sorted((t for t in self.trials if t.campaign == campaign), key=lambda t: t.number))
+
+    def runs_of(self, campaign: str) -> tuple[Run, ...]:
+        """Return the runs of a campaign in the order they were queued."""
+        return tuple(run for run in self.runs if run.campaign == campaign)
+
+    def metric_of(self, record: CampaignRecord) -> MetricCard:
+        """Return the metric that the trials of a campaign are scored by."""
+        return (self.metrics or {}).get(record.content.task, MetricCard(tag="eval/success_rate", unit="rate"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something that only a person can do: what, the exact command, and where it is known from."""
+
+    text: str
+    command: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """A scored trial. `score` chose it; `confirmed` (None: there is none) was measured on fresh episodes.
+
+    `seeds` counts the training seeds that had these very settings, `over_seeds` is the range of their scores.
+    """
+
+    trial: str
+    tag: str
+    score: Measurement
+    score_run: str
+    confirmed: Measurement | None
+    confirm_run: str
+    seeds: int
+    over_seeds: tuple[float, float] | None
+    changes: tuple[str, ...]
+    checkpoint: str
+    sha256: str
+    verdict: str
+    proposer: str
+    champion: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestOf:
+    """The best trials of one campaign, the best first; `more` were scored and are not shown."""
+
+    campaign: str
+    status: str
+    trials: tuple[Best, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Things that went wrong in the same way: how often, an example in words, and ids of some of them."""
+
+    kind: Literal["run", "finding", "plugin", "daemon", "proposal", "file", "command", "launch"]
+    what: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a campaign has used of its budget. None: no limit of that kind, or nothing to measure yet."""
+
+    campaign: str
+    status: str
+    trials_judged: int
+    trials_admitted: int
+    trials_budget: int
+    env_steps: int
+    env_steps_budget: int | None
+    wall_s: float
+    runs: int
+    hours_left: float | None
+    next: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A live run and how far it is. None: it has not said so yet."""
+
+    run: str
+    kind: str
+    status: str
+    share: float | None
+    env_steps: int
+    total_env_steps: int
+    env_steps_per_s: float
+    left_s: float | None
+    success_rate: float | None
+    heartbeat_age_s: float | None
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A remark that somebody wrote to a campaign."""
+
+    campaign: str
+    text: str
+    by: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The report, not yet written out. `fingerprint` changes when something material does, not with the clock."""
+
+    at: float
+    utc_offset_s: float
+    verdict: str
+    daemon: str
+    needs: tuple[Need, ...]
+    bests: tuple[BestOf, ...]
+    causes: tuple[Cause, ...]
+    spent: tuple[Spent, ...]
+    running: tuple[Running, ...]
+    cores: int
+    cores_busy: int
+    sections: tuple[tuple[str, Section], ...]
+    notes: tuple[Note, ...]
+    commands: tuple[str, ...]
+    fingerprint: tuple[str, ...]

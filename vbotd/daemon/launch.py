@@ -1,0 +1,232 @@
+"""Where runs execute: start one exactly once, look at it, press it to end. Local processes are the first place."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from vbotd.core.sighting import ExitSeen, RunSeen
+from vbotd.daemon import shim
+from vbotd.domain.trial import CheckpointRef, Run
+from vbotd.layout import Layout
+from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
+
+ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+            "CUDA_VISIBLE_DEVICES", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR", "VBOTD_HOME")
+FENCE_AFTER_S = 20.0  # a shim needs 30 ms to claim; one that has not by then, and is gone, never will
+
+
+class Launcher(Protocol):
+    """A place where runs execute. All methods return at once; what happened is seen by `look`."""
+
+    def start(self, run: Run) -> None:
+        """Start a run whose launch is committed. Raises OSError when the system refuses."""
+
+    def look(self, run: Run) -> RunSeen:
+        """Return what there is to see of a live run now."""
+
+    def press(self, run: Run, rung: str) -> None:
+        """Press a run to end: `file`, `term` or `kill`."""
+
+
+class LocalLauncher:
+    """Runs as processes of this machine, each under a shim of its own (see `daemon/shim.py`)."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._shims: dict[str, subprocess.Popen[bytes]] = {}
+        self._adopted: set[str] = set()
+        self._boot_id = shim.boot_id()
+
+    def start(self, run: Run) -> None:
+        """Write the spec and spawn the shim in a session of its own, with files for its output, never pipes."""
+        folder = self._layout.run(run.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_atomic(folder / "spec.json", spec_of(run, self._layout))
+        command = [sys.executable, "-I", "-S", str(self._shim_copy()), str(folder), str(run.launch), run.token,
+                   "--", sys.executable, "-m", "vbotd.train", str(folder)]
+        with (folder / "shim.log").open("ab") as log:
+            self._shims[run.token] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True,
+                env=worker_environment(run, self._layout, os.environ))
+        self._adopted.add(run.token)
+
+    def look(self, run: Run) -> RunSeen:
+        """Read claim, lock, exit and result, in the order that makes 'free lock and no exit' final."""
+        folder = self._layout.run(run.id)
+        self._reap(run.token)
+        claim = _json(folder / shim.name_of("claim", run.launch))
+        if claim is None:
+            return RunSeen(run=run.id, claim="none", alive=False, fence=self._fence(run, folder))
+        if claim.get("by") != "shim" or claim.get("token") != run.token:
+            return RunSeen(run=run.id, claim="fenced", alive=False)
+        alive = is_locked(folder / shim.name_of("alive.lock", run.launch))
+        adopted = run.token in self._adopted
+        self._adopted.add(run.token)
+        same_boot = claim.get("boot_id") == self._boot_id
+        seen = {"run": run.id, "claim": "shim", "alive": alive, "pid": claim.get("pid"),
+                "claimed_at": claim.get("at"), "same_boot": same_boot, "adopted_here": adopted}
+        if alive:
+            return RunSeen(**seen)
+        ended = exit_of(folder / shim.name_of("exit.json", run.launch), run.token)
+        if ended is None and same_boot:
+            sweep(run.token)
+        result, problem = _result(folder)
+        return RunSeen(**seen, exit=ended, result=result, result_problem=problem, swept=ended is None,
+                       last_checkpoint=last_checkpoint(run.id, folder), log_tail=tail(folder / "worker.log"),
+                       env_steps=int((_json(folder / "heartbeat.json") or {}).get("env_steps") or 0))
+
+    def press(self, run: Run, rung: str) -> None:
+        """Write the stop file, or signal the shim, which passes it on; a shim that is stuck is swept with its tree."""
+        folder = self._layout.run(run.id)
+        if rung == "file":
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(folder / "stop", f"{run.stop_why}\n")
+            return
+        pid = self._shim_pid(run, folder)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM if rung == "term" else signal.SIGUSR2)
+        if rung == "kill":
+            sweep(run.token, spare=pid)
+
+    def _shim_pid(self, run: Run, folder: Path) -> int | None:
+        """Return the shim's pid when it is proved to be the very process that claimed the run, else None."""
+        claim = _json(folder / shim.name_of("claim", run.launch)) or {}
+        pid = claim.get("pid")
+        if claim.get("token") != run.token or claim.get("boot_id") != self._boot_id or not isinstance(pid, int):
+            return None
+        return pid if shim.start_time(pid) == claim.get("starttime") != 0 else None
+
+    def _fence(self, run: Run, folder: Path) -> Any:
+        """Bid for the claim ourselves where no shim can still come, so that a late one starts nothing."""
+        process = self._shims.get(run.token)
+        if process is not None and process.poll() is None and time.time() - (run.launched_at or 0) < FENCE_AFTER_S:
+            return ""
+        folder.mkdir(parents=True, exist_ok=True)
+        won = shim.write_once(str(folder / shim.name_of("claim", run.launch)),
+                              {"version": shim.PROTOCOL, "by": "daemon", "token": run.token, "at": time.time()})
+        return "won" if won else "lost"
+
+    def _reap(self, token: str) -> None:
+        process = self._shims.get(token)
+        if process is not None and process.poll() is not None:
+            del self._shims[token]
+
+    def _shim_copy(self) -> Path:
+        source = Path(shim.__file__).read_bytes()
+        copy = self._layout.shims / f"{hashlib.sha256(source).hexdigest()[:16]}.py"
+        if not copy.exists():
+            write_atomic(copy, source)
+        return copy
+
+
+def spec_of(run: Run, layout: Layout) -> dict[str, Any]:
+    """Return the content of `spec.json`: what was fixed when the run was queued, and what its slot adds."""
+    spec: dict[str, Any] = {"version": 1, "run": run.id, "kind": run.kind, "token": run.token, "seed": run.seed,
+                            "threads": run.threads, "evaluate": None, "resume_from": None, "warm_start": None,
+                            **run.spec}
+    if spec["resume_from"]:
+        spec["resume_from"] = str(layout.runs / spec["resume_from"])
+    if spec["evaluate"]:
+        spec["evaluate"] = {**spec["evaluate"], "checkpoint": str(layout.runs / spec["evaluate"]["checkpoint"])}
+    if spec.get("checkpoint"):
+        spec["checkpoint"] = str(layout.runs / spec["checkpoint"])
+    return spec
+
+
+def worker_environment(run: Run, layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return a worker's environment: an allow-list, so no key of a model endpoint is ever inherited."""
+    kept = {name: environ[name] for name in ENV_KEPT if name in environ}
+    threads = str(run.threads)
+    path = [str(layout.plugins), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
+    # GOMP_SPINCOUNT: without it, threads that spin at barriers made two concurrent runs ten times slower
+    return {**kept, "VBOTD_TOKEN": run.token, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
+            "GOMP_SPINCOUNT": "1000", "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join(path)}
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether a process holds the lock of a run. A missing file is not locked."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def exit_of(path: Path, token: str) -> ExitSeen | None:
+    """Return the exit that the shim wrote, None where there is none that can be trusted."""
+    said = _json(path)
+    if said is None or said.get("token") != token:
+        return None
+    code, number = said.get("exit_code"), said.get("signal")
+    if not isinstance(code, int | None) or not isinstance(number, int | None) or (code is None and number is None):
+        return None
+    return ExitSeen(exit_code=code, signal=number, ended_at=float(said.get("ended_at") or 0.0),
+                    duration_s=float(said.get("duration_s") or 0.0))
+
+
+def sweep(token: str, spare: int | None = None) -> int:
+    """Kill every process that carries a run's token in its environment; return how many there were."""
+    count = 0
+    for process in psutil.process_iter():
+        try:
+            if process.pid in (os.getpid(), spare) or process.environ().get("VBOTD_TOKEN") != token:
+                continue
+            process.kill()
+            count += 1
+        except (psutil.Error, OSError):
+            continue
+    return count
+
+
+def last_checkpoint(run: str, folder: Path) -> CheckpointRef | None:
+    """Return the newest checkpoint in a run's folder by its name; names carry the env steps."""
+    found = sorted((folder / "checkpoints").glob("ckpt_*.pt"))
+    for path in reversed(found):
+        steps = path.stem.removeprefix("ckpt_")
+        if steps.isdigit():
+            return CheckpointRef(path=f"{run}/checkpoints/{path.name}", sha256=sha256_of(path), env_steps=int(steps))
+    return None
+
+
+def tail(path: Path, most: int = 2000) -> str:
+    """Return the last characters of a log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _result(folder: Path) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return read_json(folder / "result.json"), ""
+    except UnreadableFile as error:
+        return None, str(error)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_json(path)
+    except UnreadableFile:
+        return None

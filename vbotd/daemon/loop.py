@@ -1,0 +1,246 @@
+"""The loop: observe, decide, commit, plan, perform. Everything else in this package is one of these words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from vbotd import __version__
+from vbotd.core import sighting as s
+from vbotd.core.config import Config
+from vbotd.core.decide import decide
+from vbotd.core.parse import parse_campaign
+from vbotd.core.plan import Done, Patience, plan
+from vbotd.core.sighting import Circumstances, FileSeen, Sighting
+from vbotd.core.state import State
+from vbotd.daemon import shim
+from vbotd.daemon.clock import Alarms, deadline_at, last_due, local_zone, schedule_since
+from vbotd.daemon.folders import FolderWatch
+from vbotd.daemon.intake import Inbox
+from vbotd.daemon.launch import LocalLauncher
+from vbotd.daemon.lock import WorkspaceLock
+from vbotd.daemon.notices import Notices
+from vbotd.daemon.perform import perform
+from vbotd.daemon.questions import Questions
+from vbotd.daemon.reporting import Reporting
+from vbotd.daemon.watching import Watching
+from vbotd.domain import event as e
+from vbotd.domain.campaign import Campaign
+from vbotd.domain.event import Event, Stored
+from vbotd.domain.finding import Problem
+from vbotd.host.client import PluginHost
+from vbotd.host.messages import Message
+from vbotd.host.one_shot import remember_catalogue
+from vbotd.layout import Layout
+from vbotd.store.events import EventStore
+
+log = logging.getLogger("vbotd.daemon")
+
+BUSY_TICK_S = 0.2  # while a process or a plugin is expected to answer
+IDLE_TICK_S = 1.0
+WATCH_EVERY_S = 2.0
+OPINION_EVERY_S = 30.0
+
+
+class Daemon:
+    """One daemon over one workspace. `run` returns when it was asked to stop, or has nothing left to do."""
+
+    def __init__(self, layout: Layout, config: Config, *, until_idle: bool = False) -> None:
+        layout.make()
+        self._layout, self._config, self._until_idle = layout, config, until_idle
+        self._lock = WorkspaceLock(layout.lock)
+        self._store = EventStore(layout.store)
+        self._wake = threading.Event()
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._host = PluginHost(layout.home, plugins_allowed=config.plugins, on_message=self._on_message,
+                                deadlines={"opinion": config.opinion_s, "proposal": config.proposal_s})
+        self._questions = Questions(self._host)
+        self._launcher = LocalLauncher(layout)
+        self._inbox = Inbox(layout, self._store)
+        self._watching = Watching(layout)
+        self._reporting = Reporting(layout, self._questions)
+        self._alarms = Alarms(self._wake.set, tick_s=5.0, report_hour=config.report_hour)
+        self._folders = FolderWatch((layout.inbox, layout.commands), self._wake.set, how=config.watch)
+        self._notices = Notices()
+        self._done = Done()
+        self._later: list[Sighting] = []
+        self._nonce = secrets.token_hex(8)
+        self._stop_why = ""
+        self._watched_at = self._opinions_at = 0.0
+
+    @property
+    def state(self) -> State:
+        """What is true now, for tests and for the final report."""
+        return self._store.state
+
+    def stop(self, why: str) -> None:
+        """Ask the loop to end; runs go on. Safe in a signal handler."""
+        self._stop_why = why
+        self._wake.set()
+
+    def reload(self, config: Config) -> None:
+        """Take a new configuration; what a running host was started with changes at its next start."""
+        self._config = config
+        self._wake.set()
+
+    def run(self) -> None:
+        """Work until stopped (or idle, where that was asked for)."""
+        self._begin()
+        try:
+            while not self._stop_why:
+                self._tick()
+                if self._until_idle and self._is_idle():
+                    self._stop_why = "nothing is left to do"
+                    break
+                self._wake.wait(BUSY_TICK_S if self._is_busy() else IDLE_TICK_S)
+                self._wake.clear()
+        finally:
+            self._end()
+
+    def _tick(self) -> None:
+        seen = self._observe()
+        circumstances = self._circumstances()
+        events = decide(self.state, seen, circumstances)
+        stored = self._commit(events, circumstances.now)
+        for effect in plan(self.state, self._done, circumstances, self._patience()):
+            self._later += perform(effect, done=self._done, launcher=self._launcher, questions=self._questions,
+                                   blocked=self.state.blocked)
+        self._after(seen, stored, circumstances.now)
+        self._notices.progressed()
+
+    def _observe(self) -> list[Sighting]:
+        """Return everything that the shell can see now."""
+        now = time.time()
+        seen, self._later = self._later, []
+        while not self._messages.empty():
+            seen += self._questions.hear(self._messages.get())
+        seen += [self._launcher.look(run) for run in self.state.runs.values() if run.is_live]
+        seen += self._watch(now)
+        seen += self._due(now)
+        for command in self._inbox.commands():
+            if isinstance(command, Path):
+                self._inbox.forget_command(command)
+            else:
+                seen.append(command)
+        if self._questions.catalogue is not None:
+            seen += [file for read in self._inbox.files(self._parse) if (file := self._questions.checked(read))]
+        return seen
+
+    def _watch(self, now: float) -> list[Sighting]:
+        if now - self._watched_at < WATCH_EVERY_S:
+            return []
+        self._watched_at = now
+        live = [run for run in self.state.runs.values() if run.is_live]
+        found: list[Sighting] = list(self._watching.poll(live))
+        if self._questions.hooked("watch", self.state.blocked) and now - self._opinions_at > OPINION_EVERY_S:
+            self._opinions_at = now
+            for run in live:
+                if run.kind == "train" and run.status == "running":
+                    self._questions.watch(run.campaign, run.id)
+        return found
+
+    def _due(self, now: float) -> Iterable[Sighting]:
+        self._alarms.follow(self.state.campaigns.values(), now)
+        for campaign in self.state.campaigns.values():
+            if campaign.status == "scheduled" and campaign.content.schedule:
+                due = last_due(campaign.content.schedule, since=schedule_since(campaign), now=now)
+                if due is not None:
+                    yield s.ScheduleDueSeen(campaign=campaign.id, due_at=due,
+                                            taken=self._store.campaign_ids(campaign.content.name))
+
+    def _commit(self, events: tuple[Event, ...], now: float) -> tuple[Stored, ...]:
+        stored = self._store.commit(events, now)
+        for item in stored:
+            log.info("action=%s seq=%d %s", type(item.event).__name__, item.seq, _brief(item.event))
+        return stored
+
+    def _after(self, seen: list[Sighting], stored: tuple[Stored, ...], now: float) -> None:
+        """Clear what was decided from the drop folders, tell the plugins, write the views."""
+        accepted = {item.event.sha256: item.event.campaign for item in stored
+                    if isinstance(item.event, e.CampaignAccepted)}
+        for sighting in seen:
+            if isinstance(sighting, FileSeen):
+                self._inbox.put_away(sighting, sighting.known_as or accepted.get(sighting.sha256))
+            elif isinstance(sighting, s.CommandSeen):
+                self._inbox.forget_command(sighting.key)
+            elif isinstance(sighting, s.CatalogueSeen) and self._questions.catalogue is not None:
+                remember_catalogue(self._layout.home, self._questions.catalogue, self._config.plugins)
+        for item in stored:
+            if isinstance(item.event, e.PluginBlocked):
+                self._host.block(item.event.plugin)
+            elif self._questions.hooked("on_event", self.state.blocked):
+                self._questions.notice(item.event)
+        self._reporting.update(stored, now, self.state)
+
+    def _circumstances(self) -> Circumstances:
+        now = time.time()
+        catalogue = self._questions.catalogue
+        tasks = {task.name: task for task in catalogue.tasks} if catalogue else {}
+        entries = {("", kind.name): kind.entry for kind in catalogue.run_kinds} if catalogue else {}
+        entries |= {(task.name, kind): entry for task in tasks.values() for kind, entry in task.entries.items()}
+        deadlines = {c.id: at for c in self.state.campaigns.values() if (at := deadline_at(c)) is not None}
+        return Circumstances(
+            now=now, cores=self._config.slots or os.cpu_count() or 1, nonce=self._nonce,
+            month_day=datetime.fromtimestamp(now, local_zone()).strftime("%m%d"), progress=self._watching.progress,
+            tasks=tasks, entries=entries, judges=self._questions.hooked("judge", self.state.blocked),
+            followers=self._questions.hooked("follow_up", self.state.blocked), deadlines=deadlines,
+            max_attempts=self._config.max_attempts, block_after=self._config.block_after)
+
+    def _parse(self, data: bytes) -> Campaign | tuple[Problem, ...]:
+        catalogue = self._questions.catalogue
+        assert catalogue is not None, "files are read only once the catalogue is known"
+        return parse_campaign(data, tasks={task.name: task for task in catalogue.tasks},
+                              skills={skill.name: skill for skill in catalogue.skills})
+
+    def _patience(self) -> Patience:
+        return Patience(before_term_s=self._config.stop_term_s, before_kill_s=self._config.stop_kill_s)
+
+    def _is_busy(self) -> bool:
+        return bool(self._later) or self._questions.is_waiting or not self._inbox.is_empty() or any(
+            run.is_live for run in self.state.runs.values())
+
+    def _is_idle(self) -> bool:
+        """Say whether only a person or a clock could bring new work."""
+        working = any(c.status in ("open", "closing") for c in self.state.campaigns.values())
+        return (self._questions.catalogue is not None and not working and not self._later
+                and self._inbox.is_empty() and not any(run.is_live for run in self.state.runs.values()))
+
+    def _on_message(self, message: Message) -> None:
+        self._messages.put(message)
+        self._wake.set()
+
+    def _begin(self) -> None:
+        last = self._store.last_event("DaemonStarted", "DaemonStopped")
+        clean = last is None or isinstance(last.event, e.DaemonStopped)
+        self._commit((e.DaemonStarted(pid=os.getpid(), version=__version__, boot_id=shim.boot_id(), clean=clean),),
+                     time.time())
+        self._host.start()
+        self._folders.start()
+        self._alarms.start()
+        self._notices.send("READY=1")
+
+    def _end(self) -> None:
+        self._notices.send("STOPPING=1")
+        left = sum(run.is_live for run in self.state.runs.values())
+        if self._stop_why:  # without a reason an error is on its way out, and the next start will say so
+            stored = self._commit((e.DaemonStopped(pid=os.getpid(), why=self._stop_why, left_running=left),),
+                                  time.time())
+            self._reporting.update(stored, time.time(), self.state, final=True)
+        self._alarms.stop()
+        self._folders.stop()
+        self._host.stop()
+        self._store.close()
+        self._lock.release()
+
+
+def _brief(event: Event) -> str:
+    """Return the ids and words of an event for one log line."""
+    fields = {name: getattr(event, name) for name in event.__slots__ if name not in ("content", "text", "metrics")}
+    return " ".join(f"{name}={str(value)[:120]!r}" for name, value in fields.items() if value not in ("", None, (), {}))

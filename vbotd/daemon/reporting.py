@@ -1,0 +1,53 @@
+"""When the report is written anew: at once after anything that matters, and at least every half minute of work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from vbotd.core.state import State
+from vbotd.daemon.questions import Questions
+from vbotd.domain import event as e
+from vbotd.domain.event import Stored
+from vbotd.layout import Layout
+from vbotd.store.read import Reader
+from vbotd.store.views import write_views
+
+log = logging.getLogger("vbotd.daemon")
+
+AT_MOST_EVERY_S = 1.0
+AT_LEAST_EVERY_S = 30.0
+SECTIONS_AFTER = (e.TrialJudged, e.CampaignClosed, e.CatalogueChanged)
+
+
+class Reporting:
+    """Writes the views from the store, coalesced. A view that cannot be written never stops the loop."""
+
+    def __init__(self, layout: Layout, questions: Questions) -> None:
+        self._layout, self._questions = layout, questions
+        self._written_at = 0.0
+        self._dirty = True
+        self._sections: object = ()
+
+    def update(self, stored: Iterable[Stored], now: float, state: State, *, final: bool = False) -> None:
+        """Take note of what was committed, and write when it is time."""
+        events = [item.event for item in stored]
+        self._dirty |= bool(events)
+        if any(isinstance(event, SECTIONS_AFTER) for event in events) and self._questions.hooked(
+                "wake_up", state.blocked) and not final:
+            self._questions.wake_up(tuple(dict.fromkeys(
+                [*state.campaigns, *(event.campaign for event in events if isinstance(event, e.CampaignClosed))])))
+        if self._sections != self._questions.sections:
+            self._sections, self._dirty = self._questions.sections, True
+        waited = now - self._written_at
+        if final or (self._dirty and waited >= AT_MOST_EVERY_S) or waited >= AT_LEAST_EVERY_S:
+            self._write(now, alive=not final)
+
+    def _write(self, now: float, *, alive: bool) -> None:
+        try:
+            with Reader(self._layout.store) as reader:
+                write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive)
+            self._written_at, self._dirty = now, False
+        except Exception:
+            self._written_at = now
+            log.exception("action=write_views")

@@ -1,0 +1,150 @@
+"""Which files show people what is true? `WAKE_UP.md` and the folder of each campaign, all made from the store.
+
+The rule this protects: a view may be deleted at any time, and is written whole or not at all. Only a campaign's
+`report.md` is never rewritten: a section is added when the campaign closes, once, known by its marker line.
+
+Writes: `state/WAKE_UP.md`, `state/wake_up.json`, `state/archive/WAKE_UP-*.md`, `state/campaigns/<id>/` with
+`campaign.yaml`, `status.yaml` and `report.md`. After a crash half-way the next call writes what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vbotd.core.campaign_report import closing_section, marker
+from vbotd.core.report import build, to_json, to_markdown
+from vbotd.core.report_facts import BestOf, Facts, Report, Spent
+from vbotd.domain import event as e
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.skill import Section
+from vbotd.layout import Layout
+from vbotd.store.facts import gather
+from vbotd.store.files import UnreadableFile, read_json, write_atomic
+from vbotd.store.read import Reader
+
+KEPT_REPORTS = 50
+LARGEST_REPORT = 16 << 20
+STATUS_HEAD = "# A view of the event store: it may be deleted at any time, and changing it changes nothing.\n"
+
+
+def write_views(layout: Layout, reader: Reader, now: float, sections: Iterable[tuple[str, Section]] = (), *,
+                daemon_alive: bool | None = None) -> tuple[Path, ...]:
+    """Write the report and the campaigns' views where they differ from what stands there; return what was written."""
+    facts = gather(reader, layout, now, sections=sections, daemon_alive=daemon_alive)
+    report = build(facts)
+    written = [*_write_wake_up(layout, report)]
+    for record in facts.records:
+        written += _write_campaign(layout, reader, facts, report, record)
+    return tuple(written)
+
+
+def _write_wake_up(layout: Layout, report: Report) -> list[Path]:
+    text = to_markdown(report)
+    layout.wake_up.parent.mkdir(parents=True, exist_ok=True)
+    # Order: the archive before the new report, else a crash between them loses the old one.
+    archived = _archive(layout, report)
+    write_atomic(layout.wake_up, text)
+    write_atomic(layout.wake_up_json, json.dumps(to_json(report), indent=1, allow_nan=False) + "\n")
+    return [*archived, layout.wake_up, layout.wake_up_json]
+
+
+def _archive(layout: Layout, report: Report) -> list[Path]:
+    """Keep the report that stands there when the new one says something materially different."""
+    try:
+        before = read_json(layout.wake_up_json, max_bytes=LARGEST_REPORT)
+        text = layout.wake_up.read_bytes()
+    except (UnreadableFile, OSError):
+        return []
+    if before is None or before.get("fingerprint") == to_json(report)["fingerprint"]:
+        return []
+    at = before.get("at")
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at if isinstance(at, int | float) else report.at))
+    folder = layout.wake_up_archive
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"WAKE_UP-{stamp}.md"
+    write_atomic(path, text)
+    # The names sort by time.
+    for old in sorted(folder.glob("WAKE_UP-*.md"))[:-KEPT_REPORTS]:
+        with suppress(OSError):
+            old.unlink()
+    return [path]
+
+
+def _write_campaign(layout: Layout, reader: Reader, facts: Facts, report: Report, record: CampaignRecord
+                    ) -> list[Path]:
+    folder = layout.campaign(record.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    accepted = folder / "campaign.yaml"
+    if not accepted.exists():
+        write_atomic(accepted, _accepted_text(reader, record))
+        written.append(accepted)
+    spent = next((item for item in report.spent if item.campaign == record.id), None)
+    best = next((item for item in report.bests if item.campaign == record.id), None)
+    written += _write_changed(folder / "status.yaml", STATUS_HEAD + _yaml(_status(record, spent, best)))
+    if record.status == "closed":
+        written += _grow_report(folder / "report.md", facts, record)
+    return written
+
+
+def _accepted_text(reader: Reader, record: CampaignRecord) -> str:
+    """Return the accepted content; that of the scheduled campaign for one of its starts."""
+    for campaign in (record.id, record.parent):
+        accepted = reader.events(campaign=campaign, kinds=("CampaignAccepted",), limit=1) if campaign else ()
+        if accepted and isinstance(accepted[0].event, e.CampaignAccepted) and accepted[0].event.text:
+            return accepted[0].event.text
+    return ""
+
+
+def _status(record: CampaignRecord, spent: Spent | None, best_of: BestOf | None) -> dict[str, Any]:
+    status: dict[str, Any] = {"campaign": record.id, "task": record.content.task, "status": record.status,
+                              "outcome": record.outcome, "why": record.why or record.paused_why or record.closing_why}
+    if spent is not None:
+        status |= {"trials": {"judged": spent.trials_judged, "admitted": spent.trials_admitted,
+                              "budget": spent.trials_budget}, "runs": spent.runs, "next": spent.next}
+    if best_of is not None:
+        best = best_of.trials[0]
+        status["best"] = {"trial": best.trial, "metric": best.tag, "score": _measured(best.score, best.score_run),
+                          "confirmed": _measured(best.confirmed, best.confirm_run), "seeds": best.seeds,
+                          "changed": list(best.changes), "checkpoint": best.checkpoint, "sha256": best.sha256}
+    return status
+
+
+def _measured(measured: Any, run: str) -> dict[str, Any] | None:
+    if measured is None:
+        return None
+    return {"value": measured.value, "low": measured.low, "high": measured.high, "episodes": measured.n, "run": run}
+
+
+def _grow_report(path: Path, facts: Facts, record: CampaignRecord) -> list[Path]:
+    """Add the section of a campaign that has closed, unless its marker stands there already."""
+    closed = [s for s in facts.events if isinstance(s.event, e.CampaignClosed) and s.event.campaign == record.id]
+    if not closed:
+        return []
+    before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else f"# {record.id}\n"
+    if marker(closed[-1]) in before.splitlines():
+        return []
+    # Everything that stood there, and the new section, in one rename: never half a section.
+    write_atomic(path, before.rstrip("\n") + "\n\n" + closing_section(facts, record, closed[-1]))
+    return [path]
+
+
+def _write_changed(path: Path, text: str) -> list[Path]:
+    """Write a file unless it has this very content."""
+    with suppress(OSError):
+        if path.read_bytes() == text.encode():
+            return []
+    write_atomic(path, text)
+    return [path]
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))

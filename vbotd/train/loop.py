@@ -1,0 +1,202 @@
+"""The training loop, as a table of contents: collect, improve, tell, keep; until done, stopped or diverged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from vbotd.train import checkpoint, interval
+from vbotd.train.episodes import RecentEpisodes
+from vbotd.train.ppo import Ppo
+from vbotd.train.runio import RunFolder, RunSpec
+from vbotd.train.tasks.environment import Environment
+from vbotd.train.telemetry import Shares, Telemetry, not_finite
+
+SAVES_PER_RUN = 10  # besides the one at the end
+MAX_DIVERGED_RATE = 0.5  # of recent episodes; beyond, the physics is what is being trained
+
+Outcome = Literal["finished", "stopped", "diverged"]
+
+
+@dataclass(slots=True)
+class Training:
+    """Everything that one training run holds."""
+
+    folder: RunFolder
+    spec: RunSpec
+    params: Mapping[str, Any]  # the overrides that the run was asked for
+    total_env_steps: int
+    env: Environment
+    ppo: Ppo
+    recent: RecentEpisodes = field(default_factory=RecentEpisodes)
+    shares: Shares = field(default_factory=Shares)
+    env_steps: int = 0
+    begun_env_steps: int = 0  # where this process began; above 0 when resumed
+    scalars: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def progress(self) -> float:
+        """Share 0-1 of the run's env steps that are done."""
+        return min(self.env_steps / self.total_env_steps, 1.0)
+
+    @property
+    def env_steps_per_s(self) -> float:
+        """Throughput of this process since its start."""
+        return (self.env_steps - self.begun_env_steps) / max(self.shares.wall_s, 1e-9)
+
+
+def run(training: Training) -> Outcome:
+    """Train until the env steps are done; resumed equals uninterrupted, bit for bit on the CPU."""
+    telemetry = Telemetry(training.folder.path)
+    try:
+        while training.env_steps < training.total_env_steps:
+            collect(training)
+            improve(training)
+            tell(training, telemetry)
+            training.reason = why_diverged(training)
+            if training.reason:
+                return "diverged"
+            stopping = training.folder.stop_requested()
+            keep(training, now=stopping)
+            if stopping:
+                return "stopped"
+        keep(training, now=True)
+        return "finished"
+    finally:
+        telemetry.close()
+
+
+def collect(training: Training) -> None:
+    """Fill a rollout with the exploring policy."""
+    env, ppo, shares = training.env, training.ppo, training.shares
+    obs = env.last_obs
+    for t in range(ppo.rollout.length):
+        with shares.measure("inference"):
+            actions = ppo.act(obs, t)
+        before_s = env.simulation_s
+        with shares.measure("environment"):
+            result = env.step(actions)
+        _move_simulation_share(shares, env.simulation_s - before_s)
+        with shares.measure("inference"):
+            ppo.record(result, t)
+        obs = result.obs
+        if result.finished is not None:
+            training.recent.add(result.finished)
+        beat(training)
+    with shares.measure("inference"):
+        ppo.returns(obs)
+    training.env_steps += ppo.rollout.num_samples
+
+
+def improve(training: Training) -> None:
+    """Update the networks on the rollout."""
+    with training.shares.measure("update"):
+        training.scalars = training.ppo.update(training.progress, alive=lambda: beat(training))
+
+
+def tell(training: Training, telemetry: Telemetry) -> None:
+    """Write the iteration's record and a heartbeat."""
+    training.scalars |= training.recent.take_scalars()
+    training.scalars |= {f"reward/{name}": rate for name, rate in training.env.task.rewards.take_rates().items()}
+    training.scalars["perf/env_steps_per_s"] = training.env_steps_per_s
+    training.scalars |= {f"perf/{name}_rate": rate for name, rate in training.shares.rates().items()}
+    telemetry.write(training.scalars, training.env_steps)
+    beat(training)
+
+
+def keep(training: Training, *, now: bool) -> None:
+    """Save a checkpoint where one is due, and delete those that nobody needs."""
+    spacing = max(training.total_env_steps // SAVES_PER_RUN, 1)
+    rollout = training.ppo.rollout.num_samples
+    due = training.env_steps // spacing > (training.env_steps - rollout) // spacing
+    newest = checkpoint.read_index(training.folder.path)[-1:]
+    already = bool(newest) and newest[0].env_steps == training.env_steps
+    if already or not (now or due):
+        return
+    checkpoint.save(training.folder.path, snapshot(training), training.env_steps, training.recent.mean("success"))
+    checkpoint.prune(training.folder.path)
+
+
+def why_diverged(training: Training) -> str:
+    """Return why the run makes no sense any more, or an empty string."""
+    if tags := not_finite(training.scalars):
+        return f"{', '.join(tags)} not finite at {training.env_steps} env steps"
+    if not all(bool(torch.isfinite(p).all()) for p in training.ppo.policy.parameters()):
+        return f"a weight is not finite at {training.env_steps} env steps"
+    rate = training.recent.mean("diverged")
+    if rate is not None and rate > MAX_DIVERGED_RATE:
+        return f"the simulation diverged in {rate:.0%} of the recent episodes"
+    return ""
+
+
+def beat(training: Training) -> None:
+    """Say how far the run is; the folder writes it at most once a second."""
+    rate = training.env_steps_per_s
+    training.folder.heartbeat(
+        phase="train",
+        env_steps=training.env_steps,
+        total_env_steps=training.total_env_steps,
+        env_steps_per_s=round(rate, 1) if math.isfinite(rate) else 0.0,
+        success_rate=training.recent.mean("success"),
+    )
+
+
+def snapshot(training: Training) -> dict[str, Any]:
+    """Return everything that the next iteration depends on, and what a reader must know to use the policy."""
+    ppo, env = training.ppo, training.env
+    return {
+        "task": training.spec.task,
+        "run": training.spec.run,
+        "params": {k: list(v) if isinstance(v, tuple) else v for k, v in training.params.items()},
+        "num_envs": env.num_envs,
+        "seed": training.spec.seed,
+        "threads": training.spec.threads,
+        "policy": ppo.policy.state_dict(),
+        "normaliser": ppo.normaliser.state_dict(),
+        "optimiser": ppo.optimiser.state_dict(),
+        "learning_rate": ppo.learning_rate,
+        "rng_torch": ppo.generator.get_state(),
+        "rng_numpy": env.rng.bit_generator.state,
+        "env": checkpoint.tensors(env.save()),
+        "recent": training.recent.save(),
+    }
+
+
+def restore(training: Training, saved: Mapping[str, Any]) -> None:
+    """Go on exactly where `snapshot` was taken."""
+    ppo, env = training.ppo, training.env
+    ppo.policy.load_state_dict(saved["policy"])
+    ppo.normaliser.load_state_dict(saved["normaliser"])
+    ppo.optimiser.load_state_dict(saved["optimiser"])
+    ppo.learning_rate = saved["learning_rate"]
+    ppo.generator.set_state(saved["rng_torch"])
+    env.rng.bit_generator.state = saved["rng_numpy"]
+    env.restore(checkpoint.arrays(saved["env"]))
+    training.recent.restore(saved["recent"])
+    training.env_steps = training.begun_env_steps = saved["env_steps"]
+
+
+def training_metrics(training: Training) -> dict[str, interval.Measured]:
+    """Return the last training metrics, over the window of recent episodes, for `result.json`."""
+    measured: dict[str, interval.Measured] = {}
+    for name, tag in (("success", "train/success_rate"), ("fall", "train/fall_rate")):
+        values = training.recent.values(name)
+        if len(values):
+            measured[tag] = interval.of_rate(int(np.sum(values)), len(values))
+    for name, tag in (("total_reward", "train/episode_return"), ("length_s", "train/episode_length_s")):
+        values = training.recent.values(name)
+        if len(values):
+            measured[tag] = interval.of_mean(values.tolist())
+    return measured
+
+
+def _move_simulation_share(shares: Shares, simulation_s: float) -> None:
+    """The engine runs inside the environment's control step; count it on its own."""
+    shares.seconds["simulation"] += simulation_s
+    shares.seconds["environment"] -= simulation_s

@@ -1,0 +1,103 @@
+"""The networks: a Gaussian policy with a state-independent spread, a value function, and what they see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+LOG_2PI = math.log(2.0 * math.pi)
+MAX_OBS_SIGMA = 10.0
+
+
+def mlp(inputs: int, hidden: Sequence[int], outputs: int, *, last_gain: float) -> nn.Sequential:
+    """Return an ELU network with orthogonal weights; `last_gain` scales the last layer (small: start near zero)."""
+    sizes = [inputs, *hidden]
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [_linear(fan_in, fan_out, math.sqrt(2.0)), nn.ELU()]
+    return nn.Sequential(*layers, _linear(sizes[-1], outputs, last_gain))
+
+
+class Policy(nn.Module):
+    """Actor and critic. The action is Gaussian: its mean is the actor's output, its spread a free vector."""
+
+    def __init__(self, obs_size: int, action_size: int, hidden: Sequence[int], init_std: float) -> None:
+        super().__init__()
+        self.actor = mlp(obs_size, hidden, action_size, last_gain=0.01)
+        self.critic = mlp(obs_size, hidden, 1, last_gain=1.0)
+        self.log_std = nn.Parameter(torch.full((action_size,), math.log(init_std)))
+
+    def mean(self, obs: Tensor) -> Tensor:
+        """Return mean actions [B, A] of normalised observations [B, O]."""
+        return self.actor(obs)
+
+    def value(self, obs: Tensor) -> Tensor:
+        """Return values [B] of normalised observations [B, O]."""
+        return self.critic(obs).squeeze(-1)
+
+
+def log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Return log densities [B] of actions [B, A] under independent Gaussians."""
+    z = (action - mean) * torch.exp(-log_std)
+    return -0.5 * (z * z).sum(-1) - log_std.sum() - 0.5 * LOG_2PI * action.shape[-1]
+
+
+def entropy(log_std: Tensor) -> Tensor:
+    """Return the entropy (a scalar, nats) of the action distribution."""
+    return log_std.sum() + 0.5 * (1.0 + LOG_2PI) * log_std.numel()
+
+
+def gaussian_kl(old_mean: Tensor, old_log_std: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Return KL(old || new), the mean over B of the sum over A, in nats."""
+    var_ratio = torch.exp(2.0 * (old_log_std - log_std))
+    shift = ((mean - old_mean) * torch.exp(-log_std)) ** 2
+    return (log_std - old_log_std + 0.5 * (var_ratio + shift - 1.0)).sum(-1).mean()
+
+
+class Normaliser(nn.Module):
+    """Running mean and variance of observations, kept in float64, applied in float32.
+
+    It changes between iterations only: within a rollout and its update every network sees the same scale, so
+    that the probability ratio of the first minibatch is exactly 1.
+    """
+
+    mean: Tensor
+    var: Tensor
+    count: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
+        self.register_buffer("var", torch.ones(size, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return (obs - mean) / std, clipped to +-10 sigma, [B, O] float32."""
+        scale = torch.rsqrt(self.var + 1e-4).float()
+        return ((obs - self.mean.float()) * scale).clamp_(-MAX_OBS_SIGMA, MAX_OBS_SIGMA)
+
+    @torch.no_grad()
+    def update(self, obs: Tensor) -> None:
+        """Take observations [B, O] into account.
+
+        Source: Chan, Golub and LeVeque 1979, the pairwise update of mean and sum of squares.
+        """
+        batch = obs.double()
+        count = batch.shape[0]
+        delta = batch.mean(0) - self.mean
+        total = self.count + count
+        squares = self.var * self.count + batch.var(0, correction=0) * count
+        squares = squares + delta**2 * self.count * count / total
+        self.mean += delta * count / total
+        self.var.copy_(squares / total)
+        self.count.copy_(total)
+
+
+def _linear(fan_in: int, fan_out: int, gain: float) -> nn.Linear:
+    layer = nn.Linear(fan_in, fan_out)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer

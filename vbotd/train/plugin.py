@@ -1,0 +1,27 @@
+"""The bundled tasks and run kinds as a plugin: they come in by the same door as anyone's. Loads no torch."""
+
+from __future__ import annotations
+
+import pluggy
+
+from vbotd.domain.task import RunKindCard, TaskCard
+from vbotd.train.tasks.cards import TASKS
+
+hookimpl = pluggy.HookimplMarker("vbotd")
+
+
+@hookimpl
+def vbotd_tasks() -> list[TaskCard]:
+    """Publish the bundled tasks."""
+    return list(TASKS)
+
+
+@hookimpl
+def vbotd_run_kinds() -> list[RunKindCard]:
+    """Publish how a run trains and how it evaluates."""
+    return [
+        RunKindCard(name="train", entry="vbotd.train.worker:train", summary="train a policy by PPO"),
+        RunKindCard(
+            name="evaluate", entry="vbotd.train.worker:evaluate", summary="measure a checkpoint on held-out episodes"
+        ),
+    ]

@@ -1,0 +1,240 @@
+"""vbot_navigation_section001: from anywhere on a flat disc, reach the target in its middle, and stop there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from vbotd.train.sim import BatchSimulator
+from vbotd.train.tasks.cards import SECTION001
+from vbotd.train.tasks.environment import Endings, Environment, EnvOptions
+from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
+from vbotd.train.tasks.settings import Settings
+from vbotd.train.tasks.terms import ROBOT_TERMS, RewardTable, Term
+from vbotd.train.tasks.walk import is_down
+
+OBSERVATION_SIZE = 50
+REACH_M = 0.5
+INNER_FENCE_M = 0.75
+REST_SPEED_MPS = 0.15
+HOLD_S = 0.5
+ARENA_RADIUS_M = 12.5
+FAR_M = 12.0  # the largest distance of the predecessor's arena; scales the observation
+
+
+class Navigation:
+    """The task's state. The target is the origin; a robot at rest near it for `HOLD_S` has succeeded.
+
+    What the predecessor got wrong, and is done here instead:
+    * Its first-reach, stop-budget and inner-fence flags and its previous distance were never cleared, so that the
+      fence bonus was paid once a training run. All are cleared in `begin`, which is called for every episode.
+    * Its policy saw world-frame errors. All observations here are in the base frame.
+    * Its `reached_fraction` was how many robots stood there at the moment, which swings between 3 % and 98 % for
+      the same policy. Success here is counted once an episode, when it ends.
+    * Robots that walked off the disc went on falling until the clock ended it. Leaving the disc is a fall.
+    * Its spawn radii were clipped at 11 m, which put half of "10-12 m" at exactly 11. They are drawn as declared.
+    """
+
+    observation_size = OBSERVATION_SIZE
+    num_draws = 3
+
+    def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
+        env = settings.env
+        low, high = env["spawn_radius_m"]  # type: ignore[misc]  # the card says two numbers
+        if not 0.0 <= low <= high < ARENA_RADIUS_M:
+            raise ValueError(f"env.spawn_radius_m is {low} to {high} — it needs 0 <= low <= high < {ARENA_RADIUS_M}")
+        self._radii_squared = low**2, high**2
+        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))  # type: ignore[arg-type]
+        self._min_height_m = float(env["min_height_m"])  # type: ignore[arg-type]
+        self._dt_s = options.control_dt_s
+        self._hold_steps = max(round(HOLD_S / options.control_dt_s), 1)
+        self.distance_m = np.zeros(num_envs)
+        self.last_distance_m = np.zeros(num_envs)
+        self.speed_mps = np.zeros(num_envs)
+        self.rest = np.zeros(num_envs)
+        self.last_rest = np.zeros(num_envs)
+        self.hold = np.zeros(num_envs, dtype=np.int64)  # control steps at rest in the target, without a break
+        self.last_hold = np.zeros(num_envs, dtype=np.int64)
+        self.reached = np.zeros(num_envs, dtype=bool)  # at any time in this episode
+        self.fenced = np.zeros(num_envs, dtype=bool)  # same, for the inner fence
+        self.just_reached = np.zeros(num_envs, dtype=bool)
+        self.just_fenced = np.zeros(num_envs, dtype=bool)
+        self.succeeded = np.zeros(num_envs, dtype=bool)
+        self.fallen = np.zeros(num_envs, dtype=bool)
+        self.rewards = RewardTable(TERMS, settings.reward, options.control_dt_s)
+
+    def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> None:
+        """Put robots into the annulus, uniform by area, with any heading; clear everything that an episode gathers."""
+        low, high = self._radii_squared
+        radius_m = np.sqrt(low + draws[:, 0] * (high - low))
+        bearing_rad, yaw_rad = 2.0 * math.pi * draws[:, 1], 2.0 * math.pi * draws[:, 2]
+        qpos[:, 0] = radius_m * np.cos(bearing_rad)
+        qpos[:, 1] = radius_m * np.sin(bearing_rad)
+        qpos[:, 3] = np.cos(yaw_rad / 2.0)
+        qpos[:, 6] = np.sin(yaw_rad / 2.0)
+        for array in self.state().values():
+            array[ids] = 0
+        self.distance_m[ids] = radius_m
+        self.last_distance_m[ids] = radius_m
+
+    def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
+        """Measure distance and rest; success is a full hold, a fall includes leaving the disc."""
+        self.last_distance_m, self.last_rest, self.last_hold = self.distance_m, self.rest, self.hold
+        self.distance_m = np.hypot(robot.pos_w_m[:, 0], robot.pos_w_m[:, 1])
+        self.speed_mps = np.hypot(robot.lin_vel_b_mps[:, 0], robot.lin_vel_b_mps[:, 1])
+        self.rest = rest_potential(self.distance_m, self.speed_mps)
+        resting = (self.distance_m < REACH_M) & (self.speed_mps < REST_SPEED_MPS)
+        self.hold = np.where(resting, self.hold + 1, 0)
+        self.just_reached = (self.distance_m < REACH_M) & ~self.reached
+        self.just_fenced = (self.distance_m < INNER_FENCE_M) & ~self.fenced
+        self.reached = self.reached | self.just_reached
+        self.fenced = self.fenced | self.just_fenced
+        outside = self.distance_m > ARENA_RADIUS_M
+        self.fallen = is_down(robot, self._max_tilt_cos, self._min_height_m) | outside
+        self.succeeded = (self.hold >= self._hold_steps) & ~self.fallen
+        return Endings(success=self.succeeded, fall=self.fallen)
+
+    def reward(self, robot: RobotView) -> np.ndarray:
+        """Return the reward [N] of this control step."""
+        return self.rewards(robot, self)
+
+    def renew(self, elapsed: np.ndarray) -> None:
+        """Do nothing: the target stays where it is."""
+
+    def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
+        """Return [M, 50], all in the base frame."""
+        goal_b = goal_direction(robot)
+        distance_m = self.distance_m[ids][:, None]
+        return np.concatenate(
+            [
+                robot.lin_vel_b_mps,  # 3
+                robot.ang_vel_b_radps,  # 3
+                robot.gravity_b,  # 3
+                goal_b * np.minimum(distance_m, 1.0),  # 2, fades out at the target, where the bearing jumps
+                np.minimum(distance_m / FAR_M, 1.0),  # 1
+                np.minimum(distance_m, 1.0),  # 1
+                self.hold[ids][:, None] / self._hold_steps,  # 1
+                robot.joint_offset_rad,  # 12
+                robot.joint_vel_radps,  # 12
+                robot.action,  # 12
+            ],
+            axis=1,
+        )
+
+    def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Return time to goal, final distance, reach and competition points of the ending episodes [M].
+
+        Points: 1 for the inner fence and 1 for the target, none for a robot that fell or left the disc.
+        """
+        won, fallen = self.succeeded[ids], self.fallen[ids]
+        return {
+            "time_to_goal_s": np.where(won, elapsed * self._dt_s, np.nan),
+            "final_distance_m": self.distance_m[ids],
+            "reach_rate": self.reached[ids].astype(float),
+            "competition_points": np.where(fallen, 0.0, self.fenced[ids].astype(float) + self.reached[ids]),
+        }
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that a checkpoint holds, and `begin` clears."""
+        return {name: getattr(self, name) for name in STATE}
+
+
+STATE = (
+    "distance_m", "last_distance_m", "speed_mps", "rest", "last_rest", "hold", "last_hold",
+    "reached", "fenced", "just_reached", "just_fenced", "succeeded", "fallen",
+)  # fmt: skip
+
+
+def goal_direction(robot: RobotView) -> np.ndarray:
+    """Return the unit vector [N, 2] to the target in the yaw-aligned base frame: forward and left."""
+    forward_w = robot.rotation_wb[:, :2, 0]
+    forward_w = forward_w / np.maximum(np.linalg.norm(forward_w, axis=1, keepdims=True), 1e-6)
+    to_goal_w = -robot.pos_w_m[:, :2]
+    to_goal_w = to_goal_w / np.maximum(np.linalg.norm(to_goal_w, axis=1, keepdims=True), 1e-6)
+    ahead = (forward_w * to_goal_w).sum(axis=1)
+    left = forward_w[:, 0] * to_goal_w[:, 1] - forward_w[:, 1] * to_goal_w[:, 0]
+    return np.stack([ahead, left], axis=1)
+
+
+def rest_potential(distance_m: np.ndarray, speed_mps: np.ndarray) -> np.ndarray:
+    """Return 0-1: 1 at rest within 0.25 m of the target, 0 beyond 0.75 m or in full motion."""
+    closeness = np.clip(1.0 - (distance_m - 0.25) / 0.5, 0.0, 1.0)
+    return closeness * np.exp(-((speed_mps / 0.4) ** 2))
+
+
+def goal_progress(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return how much nearer the target is than a control step ago, m; negative when walking away."""
+    return nav.last_distance_m - nav.distance_m
+
+
+def rest_progress(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return the gain of the rest potential: pays for stopping at the target once, however often it is tried."""
+    return nav.rest - nav.last_rest
+
+
+def hold_progress(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return the gain of the share of the hold, 1 over a full one; a broken hold gives all of it back."""
+    return (nav.hold - nav.last_hold) / nav._hold_steps
+
+
+def facing_reward(robot: RobotView, _: Navigation) -> np.ndarray:
+    """Return 0-1, how much the robot looks at the target: 1 ahead, 0 behind."""
+    return 0.5 * (1.0 + goal_direction(robot)[:, 0])
+
+
+def time_cost(robot: RobotView, _: Navigation) -> np.ndarray:
+    """Return 1: every second costs, so that standing anywhere is no way to live."""
+    return np.ones(len(robot.pos_w_m))
+
+
+def inner_fence_event(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return 1 where the inner fence is reached for the first time in the episode."""
+    return nav.just_fenced.astype(float)
+
+
+def arrival_event(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return 1 where the target is reached for the first time in the episode."""
+    return nav.just_reached.astype(float)
+
+
+def success_event(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return 1 where the hold is complete."""
+    return nav.succeeded.astype(float)
+
+
+def fall_event(_: RobotView, nav: Navigation) -> np.ndarray:
+    """Return 1 where the robot is down or off the disc."""
+    return nav.fallen.astype(float)
+
+
+TERMS: dict[str, Term] = {
+    "goal_progress": goal_progress,
+    "rest_progress": rest_progress,
+    "hold_progress": hold_progress,
+    "facing_reward": facing_reward,
+    "time_cost": time_cost,
+    "inner_fence_event": inner_fence_event,
+    "arrival_event": arrival_event,
+    "success_event": success_event,
+    "fall_event": fall_event,
+    **ROBOT_TERMS,
+}
+
+
+def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:
+    """Build the environments of a run."""
+    options = EnvOptions.of(settings.env)
+    model = load_model(options.physics_dt_s)
+    return Environment(
+        task=Navigation(settings, num_envs, options),
+        sim=BatchSimulator(model, num_envs, threads),
+        options=options,
+        home_qpos=model.key(HOME_KEY).qpos.copy(),
+        hold_targets_rad=hold_targets_rad(model),
+        seed=seed,
+    )
+
+
+CARD = SECTION001

@@ -1,0 +1,153 @@
+"""vbot_walk_flat: walk at a commanded velocity on flat ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from vbotd.train.sim import BatchSimulator
+from vbotd.train.tasks.cards import WALK
+from vbotd.train.tasks.environment import Endings, Environment, EnvOptions
+from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
+from vbotd.train.tasks.settings import Settings
+from vbotd.train.tasks.terms import ROBOT_TERMS, RewardTable, Term
+
+OBSERVATION_SIZE = 48
+
+
+class Walk:
+    """The task's state: commands [N, S, 3] (forward m/s, left m/s, yaw rad/s) for the S parts of an episode.
+
+    Success of an episode: it lasted the full time, and the mean error of the forward speed is at most
+    `env.success_speed_error_mps`.
+    """
+
+    observation_size = OBSERVATION_SIZE
+
+    def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
+        env = settings.env
+        self._options = options
+        self._command_steps = max(round(float(env["command_s"]) / options.control_dt_s), 1)  # type: ignore[arg-type]
+        self._parts = math.ceil(options.episode_steps / self._command_steps)
+        ranges = np.array([env["speed_x_mps"], env["speed_y_mps"], env["yaw_rate_radps"]], dtype=float)  # [3, 2]
+        self._low, self._high = ranges[:, 0], ranges[:, 1]
+        self._success_error = float(env["success_speed_error_mps"])  # type: ignore[arg-type]
+        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))  # type: ignore[arg-type]
+        self._min_height_m = float(env["min_height_m"])  # type: ignore[arg-type]
+        self.num_draws = 3 * self._parts
+        self.commands = np.zeros((num_envs, self._parts, 3))
+        self.command = np.zeros((num_envs, 3))
+        self.fallen = np.zeros(num_envs, dtype=bool)
+        self.speed_error_sum = np.zeros(num_envs)
+        self.yaw_error_sum = np.zeros(num_envs)
+        self.rewards = RewardTable(TERMS, settings.reward, options.control_dt_s)
+
+    def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> None:
+        """Fix all commands of the new episodes, and clear their sums."""
+        shares = draws.reshape(len(ids), self._parts, 3)
+        self.commands[ids] = self._low + shares * (self._high - self._low)
+        self.command[ids] = self.commands[ids, 0]
+        self.fallen[ids] = False
+        self.speed_error_sum[ids] = 0.0
+        self.yaw_error_sum[ids] = 0.0
+
+    def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
+        """Sum the tracking errors; a fall is a shin or the trunk on the floor, too much tilt, or too low a base."""
+        self.speed_error_sum += np.abs(robot.lin_vel_b_mps[:, 0] - self.command[:, 0])
+        self.yaw_error_sum += np.abs(robot.ang_vel_b_radps[:, 2] - self.command[:, 2])
+        self.fallen = is_down(robot, self._max_tilt_cos, self._min_height_m)
+        return Endings(success=np.zeros_like(self.fallen), fall=self.fallen)
+
+    def reward(self, robot: RobotView) -> np.ndarray:
+        """Return the reward [N] of this control step."""
+        return self.rewards(robot, self)
+
+    def renew(self, elapsed: np.ndarray) -> None:
+        """Command the next part of the episode where it begins."""
+        part = np.minimum(elapsed // self._command_steps, self._parts - 1)
+        self.command = self.commands[np.arange(len(part)), part]
+
+    def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
+        """Return [M, 48], all in the base frame: nothing in it changes when the world is turned."""
+        return np.concatenate(
+            [
+                robot.lin_vel_b_mps,  # 3
+                robot.ang_vel_b_radps,  # 3
+                robot.gravity_b,  # 3
+                self.command[ids],  # 3
+                robot.joint_offset_rad,  # 12
+                robot.joint_vel_radps,  # 12
+                robot.action,  # 12
+            ],
+            axis=1,
+        )
+
+    def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Return survival, mean absolute errors and success of the ending episodes [M]."""
+        speed_error = self.speed_error_sum[ids] / elapsed
+        return {
+            "success": timed_out & (speed_error <= self._success_error),
+            "survival_rate": timed_out.astype(float),
+            "speed_error_mps": speed_error,
+            "yaw_error_radps": self.yaw_error_sum[ids] / elapsed,
+        }
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that a checkpoint holds."""
+        names = ("commands", "command", "fallen", "speed_error_sum", "yaw_error_sum")
+        return {name: getattr(self, name) for name in names}
+
+
+def is_down(robot: RobotView, max_tilt_cos: float, min_height_m: float) -> np.ndarray:
+    """Return [N] bool: something other than a foot on the floor, tilted too far, or too low."""
+    tilted = -robot.gravity_b[:, 2] < max_tilt_cos
+    return robot.body_contact | tilted | (robot.pos_w_m[:, 2] < min_height_m)
+
+
+def track_velocity_reward(robot: RobotView, walk: Walk) -> np.ndarray:
+    """Return exp(-error^2 / 0.1) of the commanded horizontal velocity, 0-1."""
+    error = walk.command[:, :2] - robot.lin_vel_b_mps[:, :2]
+    return np.exp(-(error**2).sum(axis=1) / 0.1)
+
+
+def track_yaw_rate_reward(robot: RobotView, walk: Walk) -> np.ndarray:
+    """Return exp(-error^2 / 0.25) of the commanded yaw rate, 0-1."""
+    return np.exp(-((walk.command[:, 2] - robot.ang_vel_b_radps[:, 2]) ** 2) / 0.25)
+
+
+def speed_error_cost(robot: RobotView, walk: Walk) -> np.ndarray:
+    """Return |forward speed - command|, m/s: a gradient where the exponential is flat."""
+    return np.abs(walk.command[:, 0] - robot.lin_vel_b_mps[:, 0])
+
+
+def fall_event(_: RobotView, walk: Walk) -> np.ndarray:
+    """Return 1 where the robot is down."""
+    return walk.fallen.astype(float)
+
+
+TERMS: dict[str, Term] = {
+    "track_velocity_reward": track_velocity_reward,
+    "track_yaw_rate_reward": track_yaw_rate_reward,
+    "speed_error_cost": speed_error_cost,
+    "fall_event": fall_event,
+    **ROBOT_TERMS,
+}
+
+
+def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:
+    """Build the environments of a run."""
+    options = EnvOptions.of(settings.env)
+    model = load_model(options.physics_dt_s)
+    return Environment(
+        task=Walk(settings, num_envs, options),
+        sim=BatchSimulator(model, num_envs, threads),
+        options=options,
+        home_qpos=model.key(HOME_KEY).qpos.copy(),
+        hold_targets_rad=hold_targets_rad(model),
+        seed=seed,
+    )
+
+
+CARD = WALK

@@ -1,0 +1,184 @@
+"""What a run does: `train` and `evaluate`, each called with the run's folder as its only argument."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch: a libgomp thread that spins at a barrier makes two runs beside each other many times slower.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vbotd.domain.task import TaskCard
+from vbotd.train import checkpoint, loop
+from vbotd.train.evaluate import Episodes, check_instances, run_episodes
+from vbotd.train.ppo import Ppo, PpoSettings
+from vbotd.train.runio import RunFolder, RunSpec, SpecError
+from vbotd.train.tasks import registry
+from vbotd.train.tasks.environment import Environment
+from vbotd.train.tasks.robot import NUM_JOINTS
+from vbotd.train.tasks.settings import Settings, resolve, unknown_key
+
+TRAIN_KEYS = ("env_steps", "num_envs")
+
+
+def train(folder: RunFolder) -> None:
+    """Train as `spec.json` says, and write `result.json`."""
+    began_s = time.perf_counter()
+    training = prepare(folder)
+    outcome = loop.run(training)
+    saved = checkpoint.read_index(folder.path)
+    chosen = checkpoint.best(saved) if saved else None  # None: diverged before the first checkpoint
+    folder.write_result(
+        {
+            "outcome": outcome,
+            "reason": training.reason or ("asked to stop" if outcome == "stopped" else ""),
+            "env_steps": training.env_steps,
+            "wall_s": round(time.perf_counter() - began_s, 3),
+            "simulated_s": training.env_steps * training.env.options.control_dt_s,
+            "checkpoint": chosen and {"path": chosen.path, "sha256": chosen.sha256, "env_steps": chosen.env_steps},
+            "metrics": loop.training_metrics(training),
+            "perf": {"env_steps_per_s": training.env_steps_per_s, "threads": training.spec.threads}
+            | training.shares.rates(),
+        }
+    )
+
+
+def evaluate(folder: RunFolder) -> None:
+    """Measure a checkpoint on held-out episodes, and write `episodes.csv` and `result.json`."""
+    began_s = time.perf_counter()
+    spec = folder.spec()
+    asked = _evaluation(spec)
+    saved = checkpoint.load(asked["checkpoint"])
+    torch.set_num_threads(1)  # one, whatever the slot: a matrix product's last bit depends on how it is split
+    card = registry.find(spec.task)
+    settings = resolve(card, _evaluation_params(card, saved, spec.params))
+    episodes = run_episodes(
+        make_environment=lambda num_envs: build(card, settings, num_envs, seed=0, threads=spec.threads),
+        policy_of=lambda env: load_policy(saved, settings, env, warm=False),
+        episodes=asked["episodes"],
+        instances=asked["instances"],
+        folder=folder,
+    )
+    episodes.write_csv(folder.path / "episodes.csv")
+    folder.write_result(
+        {
+            "outcome": "stopped" if episodes.stopped else "finished",
+            "reason": "asked to stop" if episodes.stopped else "",
+            "env_steps": episodes.env_steps,
+            "wall_s": round(time.perf_counter() - began_s, 3),
+            "simulated_s": episodes.env_steps * float(settings.env["control_dt_s"]),  # type: ignore[arg-type]
+            "checkpoint": {
+                "path": str(asked["checkpoint"]),
+                "sha256": checkpoint.sha256(Path(asked["checkpoint"])),
+                "env_steps": saved["env_steps"],
+            },
+            "metrics": _metrics(episodes),
+        }
+    )
+
+
+def prepare(folder: RunFolder) -> loop.Training:
+    """Build a training run from its spec: fresh, warm-started, or resumed."""
+    spec = folder.spec()
+    torch.set_num_threads(spec.threads)
+    card = registry.find(spec.task)
+    settings = resolve(card, spec.params)
+    env_steps, num_envs = _sizes(card, spec)
+    env = build(card, settings, num_envs, spec.seed, spec.threads)
+    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation_size, NUM_JOINTS, num_envs, spec.seed)
+    training = loop.Training(
+        folder=folder, spec=spec, params=spec.params, total_env_steps=env_steps, env=env, ppo=ppo
+    )
+    if spec.resume_from is not None:
+        resume(training, spec.resume_from)
+        return training
+    if spec.warm_start is not None:
+        saved = checkpoint.load(str(spec.warm_start.get("checkpoint")))
+        ppo.policy, ppo.normaliser = load_policy(saved, settings, env, warm=True)
+        ppo.optimiser = torch.optim.Adam(ppo.policy.parameters(), lr=ppo.settings.learning_rate, eps=1e-5)
+    env.start(stagger=True)
+    return training
+
+
+def resume(training: loop.Training, path: str) -> None:
+    """Continue from a checkpoint of the same trial; SpecError where it is another's."""
+    saved = checkpoint.load(path)
+    mine = {"task": training.spec.task, "seed": training.spec.seed, "num_envs": training.env.num_envs}
+    for key, value in mine.items():
+        if saved[key] != value:
+            raise SpecError(f"resume_from: its {key} is {saved[key]!r}, the spec's {value!r} — use warm_start")
+    try:
+        loop.restore(training, saved)
+    except (ValueError, RuntimeError, KeyError) as err:
+        raise SpecError(f"resume_from: {path} does not fit this spec ({_first_line(err)}) — use warm_start") from err
+
+
+def build(card: TaskCard, settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:
+    """Build a task's environments by the factory that its card names."""
+    try:
+        env = registry.call_target(card.factory)(settings, num_envs, seed, threads)
+    except ValueError as err:
+        raise SpecError(f"{card.name}: {_first_line(err)}") from err
+    return env  # type: ignore[no-any-return]  # the factory's contract
+
+
+def load_policy(saved: Mapping[str, Any], settings: Settings, env: Environment, *, warm: bool) -> Any:
+    """Return the networks and the normaliser of a checkpoint; with `warm`, the spread of a fresh policy.
+
+    A converged policy explores too little to learn a new task, so a warm start gets `ppo.init_std` where that is
+    larger than what the checkpoint has.
+    """
+    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation_size, NUM_JOINTS, 1, seed=0)
+    fresh_log_std = ppo.policy.log_std.detach().clone()
+    try:
+        ppo.policy.load_state_dict(saved["policy"])
+        ppo.normaliser.load_state_dict(saved["normaliser"])
+    except (RuntimeError, KeyError) as err:
+        raise SpecError(f"the checkpoint's networks do not fit this task or ppo.hidden ({_first_line(err)})") from err
+    if warm:
+        with torch.no_grad():
+            ppo.policy.log_std.copy_(torch.minimum(torch.maximum(ppo.policy.log_std, fresh_log_std - 0.7), fresh_log_std))
+    return ppo.policy, ppo.normaliser
+
+
+def _sizes(card: TaskCard, spec: RunSpec) -> tuple[int, int]:
+    for key in spec.train:
+        if key not in TRAIN_KEYS:
+            raise SpecError(unknown_key("train", f"train.{key}", [f"train.{k}" for k in TRAIN_KEYS]))
+    sizes = {"env_steps": card.env_steps, "num_envs": card.num_envs} | dict(spec.train)
+    for key, value in sizes.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or value < 1 or value != int(value):
+            raise SpecError(f"train.{key} is {value!r} — it must be a whole number above 0")
+    return int(sizes["env_steps"]), int(sizes["num_envs"])
+
+
+def _evaluation(spec: RunSpec) -> dict[str, Any]:
+    asked = dict(spec.evaluate or {})
+    if not isinstance(asked.get("checkpoint"), str):
+        raise SpecError("evaluate.checkpoint is missing — give the path of a ckpt_*.pt file")
+    for key, default in (("episodes", 256), ("instances", 100_001)):
+        value = asked.setdefault(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise SpecError(f"evaluate.{key} is {value!r} — it must be a whole number above 0")
+    check_instances(asked["instances"])
+    return asked
+
+
+def _evaluation_params(card: TaskCard, saved: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The checkpoint's own settings, then the spec's; but the networks are what they are."""
+    known = {key: value for key, value in saved["params"].items() if card.param(key) is not None}
+    return known | {key: value for key, value in params.items() if key != "ppo.hidden"}
+
+
+def _metrics(episodes: Episodes) -> Mapping[str, Any]:
+    return episodes.metrics() if episodes.num_done else {}
+
+
+def _first_line(err: Exception) -> str:
+    return str(err).strip().split("\n")[0] or type(err).__name__
