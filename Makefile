@@ -56,6 +56,8 @@ golden: install ## write the golden files of the tests anew; read the diff befor
 
 docs: install ## generate the parts of the documentation that come from the code
 	$(BIN)/python -m vbotd.core.campaign_docs
+	VBOTD_PLUGINS=core $(BIN)/vbotd --home $(VENV) tasks --markdown > docs/.TASKS.md.tmp && mv docs/.TASKS.md.tmp docs/TASKS.md
+	$(BIN)/python -m vbotd.cli.verb_table README.md
 
 wheel: install ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .

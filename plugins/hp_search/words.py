@@ -75,7 +75,7 @@ def _differences(history: History, params: Mapping[str, ParamValue], other: Tria
         key=lambda key: -distance(space, {**other.params, key: params[key]}, other.params))
     shown = [f"{key} {_value(other.params.get(key))} → {_value(params[key])}" for key in changed[:2]]
     more = f" and {len(changed) - 2} more" if len(changed) > 2 else ""
-    return "there " + ", ".join(shown) + more if shown else "the same in all it varies"
+    return "from there " + ", ".join(shown) + more if shown else "the same in all it varies"
 
 
 def _value(value: object) -> str:

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.waiting import wait_until
+from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
+from vbotd.errors import StoreError
 from vbotd.layout import Layout
 from vbotd.store.read import Reader
 
@@ -56,10 +59,18 @@ class Workspace:
         return Reader(self.layout.store)
 
     def runs(self) -> dict[str, Run]:
-        if not self.layout.store.exists():
+        try:
+            with self.read() as reader:
+                return {run.id: run for record in reader.records() for run in reader.runs(record.id)}
+        except StoreError:  # there is none yet
             return {}
-        with self.read() as reader:
-            return {run.id: run for record in reader.records() for run in reader.runs(record.id)}
+
+    def records(self, *statuses: str) -> tuple[CampaignRecord, ...]:
+        try:
+            with self.read() as reader:
+                return reader.records(*statuses)
+        except StoreError:
+            return ()
 
     def wait_for_run(self, status: str, kind: str = "train", timeout_s: float = 30.0) -> Run:
         return wait_until(lambda: next((run for run in self.runs().values()
@@ -72,9 +83,12 @@ class Workspace:
             return []
         return [(what, run, int(pid)) for what, run, pid in (line.split() for line in lines)]
 
-    def events(self, *kinds: str) -> list[object]:
-        with self.read() as reader:
-            return [stored.event for stored in reader.events(kinds=kinds, limit=100_000)]
+    def events(self, *kinds: str) -> list[Any]:
+        try:
+            with self.read() as reader:
+                return [stored.event for stored in reader.events(kinds=kinds, limit=100_000)]
+        except StoreError:
+            return []
 
     def out(self) -> str:
         parts = [self.home / "daemon.out", self.layout.log, self.layout.host_log]

@@ -217,7 +217,7 @@ OPINIONS = """
     @hookimpl
     def vbotd_propose(history, count, view):
         assert view.series("some/run/a1", "train/kl") == ()
-        return [Proposal(params={"seed": view.seed("x")}, proposer="my-skill", why="because")][:count]
+        return [Proposal(params={"seed": view.seed("x")}, proposer="somebody", why="because")][:count]
     @hookimpl
     def vbotd_amend(proposal, history):
         return replace(proposal, params={**proposal.params, "env.slope_deg": 5.0})
@@ -254,6 +254,7 @@ def test_every_opinion_travels_and_only_the_named_skill_is_asked(workspace: Call
         return answers
 
     (proposal,) = ask("propose", count=2).pop("mine")
+    assert proposal.proposer == "my-skill"  # whatever it called itself
     assert proposal.why == "because" and 0 <= proposal.params["seed"] < 2**32
     amended = ask("amend", proposal=Proposal(params={"a": 2}, proposer="x"))
     assert amended == {"mine": Proposal(params={"a": 2, "env.slope_deg": 5.0}, proposer="x")}

@@ -193,7 +193,7 @@ def test_the_morning_section_is_short_and_says_what_mattered(skill: ModuleType) 
     section = skill.vbotd_wake_up([tried(14)] * 6)
     assert len(section.lines) <= 15 and section.lines[-1].startswith("- and ")
     assert section.lines[0] == "- **toy-night**: 14 trials, 9 scored, 3 failed, 2 running, best t011 with 0.714"
-    assert section.lines[1].startswith("  - varied: ppo.learning_rate 0.0001 to ")
+    assert section.lines[1].startswith("  - varied: ppo.learning_rate 0.00012 to 0.0006192, ")
     assert "what mattered (of 9 trials" in section.lines[3]
     few = skill.vbotd_wake_up([tried(6)])
     assert not any("mattered" in line for line in few.lines)

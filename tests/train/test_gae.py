@@ -7,7 +7,7 @@ from vbotd.train.buffer import Rollout, gae
 
 
 def column(*numbers: float) -> torch.Tensor:
-    return torch.tensor(numbers).reshape(-1, 1)
+    return torch.tensor(numbers, dtype=torch.float32).reshape(-1, 1)
 
 
 def flags(*bits: int) -> torch.Tensor:

@@ -111,7 +111,7 @@ def summary_lines(campaign: Campaign, catalogue: Catalogue) -> list[tuple[str, s
     lines = [("task", campaign.task + (f", {task.summary}" if task and task.summary else "")),
              ("trials", f"{trials} of {count(env_steps)} env steps in {num_envs:,} environments, "
                         f"{count(trials * env_steps)} in all")]
-    limits = [f"{campaign.budget.hours:g} hours" if campaign.budget.hours else "",
+    limits = [f"{campaign.budget.hours:g} h" if campaign.budget.hours else "",
               f"{count(campaign.budget.env_steps)} env steps" if campaign.budget.env_steps else "",
               f"until {campaign.deadline}" if campaign.deadline else ""]
     lines.append(("limits", ", ".join(filter(None, limits)) or "none but the number of trials"))

@@ -34,7 +34,7 @@ skills: [hp-search]
 
 # Four settings, each trained for 1 M env steps; two at once on two cores.
 budget: {hours: 1, trials: 4}
-train: {env_steps: 1e6, num_envs: 1024, seed: 1}
+train: {env_steps: 1e6, seed: 1}
 evaluate: {episodes: 256}
 
 search:

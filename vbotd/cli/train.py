@@ -50,6 +50,8 @@ def command(task: str, env_steps: float | None, num_envs: int | None, seed: int,
     params = checked_params(card, parse_assignments(settings))
     warm_start = find_checkpoint(layout, start) if start else None
     threads = threads or cores()
+    if render:
+        _require_renderer()
     run_dir = new_run_dir(out or layout.adhoc_runs / f"{card.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     total = int(env_steps or card.env_steps)
     click.echo(f"training {card.name}, {count(total)} env steps, {threads} thread{'s' * (threads != 1)}, in {run_dir}")
@@ -137,6 +139,15 @@ def _evaluate(card: TaskCard, checkpoint: Path, threads: int, run_dir: Path) -> 
     click.echo(f"\non {EVALUATE_EPISODES} held-out episodes (95 % intervals):")
     for line in score_lines(metrics, first=card.metric.tag):
         click.echo(f"  {line}")
+
+
+def _require_renderer() -> None:
+    """Choose what to render with. Order: before the training, since mujoco looks for it once, when it is imported."""
+    from vbotd.train.render import RenderError, choose_gl
+    try:
+        choose_gl()
+    except RenderError as err:
+        raise VbotdError(f"--render: {err}") from err
 
 
 def _render(checkpoint: Path, run_dir: Path, seed: int) -> None:

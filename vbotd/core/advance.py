@@ -85,7 +85,7 @@ def _open_due(state: State, campaign: CampaignRecord, circumstances: Circumstanc
         yield e.CampaignPaused(campaign=campaign.id, by="core", why=(
             f"{campaign.refused_proposals} proposals were refused; the search does not fit the campaign"))
         return
-    if not content.skills and len(trials) < content.budget.trials:
+    if not content.skills and proposals_wanted(state, campaign, circumstances.cores):
         yield admitted(campaign, len(trials) + 1, Proposal(params={}, proposer="campaign",
                                                            why="the settings of the file, with a seed of its own"))
 

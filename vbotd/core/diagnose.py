@@ -1,7 +1,7 @@
 """What do a run's series say about how its training goes? Findings for people, from numbers alone.
 
 Each rule is a function of the series; it compares medians of windows, never single points, and shows the
-numbers that made it speak. The rules of thumb and their sources: `reference/algorithms.md` 6.5.
+numbers that made it speak. The thresholds are rules of thumb; a finding asks for a look, it proves nothing.
 """
 
 from __future__ import annotations

@@ -57,10 +57,10 @@ def combine_proposals(answers: Answers[Sequence[Proposal] | Exhausted | None], c
     Args:
         answers: in the declared order.
         count: how many trials there is room for.
-        after: the plugin whose turn was last; the round begins behind it, so that one place at a time is fair too.
+        after: whose turn was last, by the name of the plugin or of its skill (`-` and `_` are the same); the round
+            begins behind it, so that one place at a time is fair too.
     """
-    names = [who for who, _ in answers]
-    start = names.index(after) + 1 if after in names else 0
+    start = next((place + 1 for place, answer in enumerate(answers) if after and _speaks_for(answer, after)), 0)
     turns = [*answers[start:], *answers[:start]]
     lists = [what for _, what in turns if what is not None and not isinstance(what, Exhausted)]
     chosen = tuple(_distinct([one for row in zip_longest(*lists) for one in row if one is not None]))[:count]
@@ -68,6 +68,12 @@ def combine_proposals(answers: Answers[Sequence[Proposal] | Exhausted | None], c
     opinions = [what for _, what in answers if what is not None]
     over = bool(reasons) and len(reasons) == len(opinions)
     return Proposals(proposals=chosen, exhausted="; ".join(reasons) if over else "")
+
+
+def _speaks_for(answer: tuple[str, Sequence[Proposal] | Exhausted | None], name: str) -> bool:
+    who, what = answer
+    proposers = () if what is None or isinstance(what, Exhausted) else tuple(one.proposer for one in what)
+    return name.replace("_", "-") in {known.replace("_", "-") for known in (who, *proposers)}
 
 
 def _distinct(proposals: Sequence[Proposal]) -> Iterator[Proposal]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vbotd.core.heartbeat import Heartbeat
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.metric import Measurement, MetricCard
@@ -19,26 +20,6 @@ REPORT_KINDS = (
     "DaemonStarted", "DaemonStopped", "CampaignRefused", "CampaignPaused", "CampaignClosed", "NoteAdded",
     "ProposalRefused", "RunAdopted", "RunEnded", "RunFenced", "PluginFailed", "PluginBlocked", "CommandRefused",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """How far a live run says it is. `success_rate` is over training episodes that ended lately, None before any."""
-
-    run: str
-    phase: str = ""
-    env_steps: int = 0
-    total_env_steps: int = 0
-    env_steps_per_s: float = 0.0
-    success_rate: float | None = None
-    at: float = 0.0
-
-    @property
-    def remaining_s(self) -> float | None:
-        """Seconds left at the present rate, None where there is no rate yet."""
-        if self.env_steps_per_s <= 0:
-            return None
-        return max(0, self.total_env_steps - self.env_steps) / self.env_steps_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +47,8 @@ class Facts:
 
     `records` are the campaigns that are not closed and those closed lately, with all their `trials` and `runs`.
     `events` are the recent ones of REPORT_KINDS, in their order. `daemon_alive` is None where nobody looked.
-    `sections` are (plugin, its part). `metrics` is the score of each task that the catalogue knows (None: there is no catalogue yet).
+    `sections` are (plugin, its part). `metrics` is the score of each task that the catalogue knows (None: there is
+    no catalogue yet). `cores` may be used by runs.
     """
 
     now: float

@@ -40,7 +40,7 @@ def to_markdown(report: Report) -> str:
     """Return the report as Markdown, at most 120 lines."""
     title = f"# WAKE_UP: {when(report.at, report.utc_offset_s)} {zone_name(report.utc_offset_s)}"
     head = [title, "", f"**{escaped(report.verdict, LONGEST_SENTENCE)}**"]
-    head += [escaped(report.daemon)] if report.daemon else []
+    head += ["", escaped(report.daemon)] if report.daemon else []
     parts = [
         _part("What needs you", _needs(report), NEEDS_LINES),
         _part("Best trials", _bests(report.bests, BEST_LINES - 3), BEST_LINES),
@@ -135,8 +135,8 @@ def _cause(cause: Cause) -> str:
 def _spent_and_next(report: Report, most: int) -> list[str]:
     running = [_running(run) for run in report.running]
     spent = [_spent(item) for item in report.spent]
-    slots = f"Cores: {report.cores_busy} of {report.cores} busy."
-    now = cut(running, most // 2, "vbotd status") or ["Nothing is running."]
+    slots = f"- cores: {report.cores_busy} of {report.cores} busy"
+    now = cut(running, most // 2, "vbotd status") or ["- now: nothing is running"]
     return [*cut(spent, most - len(now) - 1), *now, slots]
 
 
@@ -161,7 +161,7 @@ def _running(run: Running) -> str:
 
 
 def _note(campaign: str, text: str, by: str, origin: str) -> str:
-    who = f" by {escaped(by, 60)}" if by else ""
+    who = f", by {escaped(by, 60)}" if by else ""
     return f"- {code(campaign)}: {escaped(text)} ({_origin(origin)}{who})"
 
 

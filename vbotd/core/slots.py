@@ -29,8 +29,8 @@ def choose_starts(state: State, *, cores: int, progress: Mapping[str, Progress],
                   more_to_come: frozenset[str]) -> tuple[Start, ...]:
     """Return the runs to launch now, fairly over the campaigns.
 
-    `more_to_come` are the campaigns that will have further trials. Evaluations go before trainings, the
-    campaign with the fewest busy threads goes first, then the one that was accepted first.
+    `more_to_come` are the campaigns that will have further trials. The campaign with the fewest busy threads
+    goes first, then the one that waited longest for its last start; inside it, evaluations before trainings.
     """
     live = [run for run in state.runs.values() if run.is_live]
     queued = [run for run in state.runs.values() if run.status == "queued" and _may_start(state, run)]
@@ -38,9 +38,13 @@ def choose_starts(state: State, *, cores: int, progress: Mapping[str, Progress],
     busy: dict[str, int] = {}
     for run in live:
         busy[run.campaign] = busy.get(run.campaign, 0) + run.threads
+    last: dict[str, float] = {}
+    for run in state.runs.values():
+        last[run.campaign] = max(last.get(run.campaign, 0.0), run.launched_at or 0.0)
     starts: list[Start] = []
     while queued and free > 0:
-        run = min(queued, key=lambda r: (busy.get(r.campaign, 0), r.kind == "train", _age(state, r), r.queued_at, r.id))
+        run = min(queued, key=lambda r: (busy.get(r.campaign, 0), last[r.campaign], _age(state, r), r.kind == "train",
+                                         r.queued_at, r.id))
         queued.remove(run)
         alone = not queued and not (more_to_come - {run.campaign}) and _is_last(run, more_to_come)
         threads = run.threads or _threads(run, alone, cores, live, progress)

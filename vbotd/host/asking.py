@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import SkillCard
-from vbotd.host.catalogue import Catalogue
-from vbotd.host.registry import Registry
+from vbotd.host.catalogue import Catalogue, same_name
+from vbotd.host.registry import Answered, Registry
 from vbotd.host.view import HostView, Library, RunSeries
 from vbotd.host.wire import SkillProblem, adapter, decode_arguments, encode_answer, frozen
 from vbotd.layout import Layout
@@ -51,6 +51,16 @@ def whom(ask: Ask, registry: Registry, history: History | None) -> list[str]:
         order = [owner for use in uses if (owner := registry.owner_of(use.name))]
         order += [] if ask.hook in SKILLS_ONLY else registry.skillless()
     return [name for name in dict.fromkeys(order) if registry.answers(name, ask.hook) and name not in ask.skip]
+
+
+def signed(answered: Answered, plugin: str, catalogue: Catalogue) -> Answered:
+    """Return proposals under the name of one of their plugin's own skills: nobody speaks in another's name."""
+    if not isinstance(answered.value, list):
+        return answered
+    own = next((card.skills for card in catalogue.plugins if card.name == plugin), ()) or (plugin,)
+    value = [item if any(same_name(item["proposer"], name) for name in own) else {**item, "proposer": own[0]}
+             for item in answered.value]
+    return Answered(value=value)
 
 
 class Desk:

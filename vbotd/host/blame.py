@@ -17,7 +17,7 @@ def describe(error: BaseException, file: Path | None) -> str:
         file: the plugin's own file (its `__init__.py` for a package); the innermost frame below it is named.
     """
     traceback.print_exception(error, file=sys.stderr)
-    message = " ".join(str(error).split())
+    message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     if len(message) > LONGEST_MESSAGE:
         message = message[:LONGEST_MESSAGE] + "…"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from vbotd.host.asking import Ask, BadQuestion, Desk, check_block, unknown_skill, whom
+from vbotd.host.asking import Ask, BadQuestion, Desk, check_block, signed, unknown_skill, whom
 from vbotd.host.blame import describe
 from vbotd.host.catalogue import to_plain
 from vbotd.host.registry import Answered, Registry
@@ -79,7 +79,10 @@ class Server:
                 arguments, history = desk.arguments(ask)
                 for plugin in whom(ask, registry, history):
                     self._send("asking", id=ask.id, plugin=plugin, hook=ask.hook)
-                    self._tell(ask, plugin, registry.ask(plugin, ask.hook, arguments))
+                    answered = registry.ask(plugin, ask.hook, arguments)
+                    if ask.hook == "propose":
+                        answered = signed(answered, plugin, registry.catalogue)
+                    self._tell(ask, plugin, answered)
         except BadQuestion as problem:
             error = str(problem)
         except Exception as problem:  # the store cannot be read, for one; no plugin is to blame

@@ -106,6 +106,8 @@ def _refuse(hook: str, kind: Any, answer: Any, error: Exception) -> NoReturn:
         detail = f" ({'.'.join(str(part) for part in first['loc'])}: {first['msg']})"
     elif field := re.search(r"field_name='(\w+)'", str(error)):
         detail = f" (its field '{field[1]}' is of another type)"
+    elif not str(error).startswith("Pydantic serializer warnings"):
+        detail = f" ({' '.join(str(error).split())[:200]})"
     raise NotAnAnswer(f"{hook} answered {_shape(answer)}, wanted is {wanted}{detail}") from error
 
 

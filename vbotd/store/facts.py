@@ -5,29 +5,23 @@ Reads: `state/vbotd.db`, `state/vbotd.lock`, `state/catalogue.json`, `state/reje
 
 from __future__ import annotations
 
-import math
 import os
-import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from vbotd.core.report_facts import RECENT_S, REPORT_KINDS, Death, Facts, Heartbeat, RejectedFile
+from vbotd.core.report_facts import RECENT_S, REPORT_KINDS, Death, Facts, RejectedFile
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord
-from vbotd.domain.metric import Direction, MetricCard
 from vbotd.domain.skill import Section
-from vbotd.domain.trial import Run
 from vbotd.layout import Layout
-from vbotd.store.files import UnreadableFile, read_json
 from vbotd.store.inbox import daemon_is_running
+from vbotd.store.present import heartbeats, metric_cards, usable_cores, utc_offset_s
 from vbotd.store.read import Reader
 
 MOST_CLOSED = 8  # closed campaigns in a report; older ones are for `vbotd review`
 MOST_EVENTS = 200  # of each kind
 MOST_DEATHS = 5
 MOST_REJECTED = 20
-LARGEST_CATALOGUE = 16 << 20
 
 
 def gather(reader: Reader, layout: Layout, now: float, *, sections: Iterable[tuple[str, Section]] = (),
@@ -41,8 +35,9 @@ def gather(reader: Reader, layout: Layout, now: float, *, sections: Iterable[tup
         trials=tuple(trial for record in records for trial in reader.trials(record.id)),
         events=events, deaths=_deaths(reader, events),
         daemon_alive=daemon_is_running(layout) if daemon_alive is None else daemon_alive,
-        rejected=_rejected(layout), sections=tuple(sections), heartbeats=heartbeats(layout, runs),
-        metrics=metric_cards(layout), cores=cores(), utc_offset_s=utc_offset_s(now))
+        rejected=_rejected(layout), sections=tuple(sections),
+        heartbeats=heartbeats(layout, (run.id for run in runs if run.is_live)),
+        metrics=metric_cards(layout), cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
 
 
 def recent_events(reader: Reader, now: float) -> tuple[Stored, ...]:
@@ -51,57 +46,6 @@ def recent_events(reader: Reader, now: float) -> tuple[Stored, ...]:
     found = [stored for kind in REPORT_KINDS for stored in reader.last_events(kinds=(kind,), limit=MOST_EVENTS)
              if now - stored.at <= RECENT_S or kind == "DaemonStarted"]
     return tuple(sorted(found, key=lambda stored: stored.seq))
-
-
-def heartbeats(layout: Layout, runs: Iterable[Run]) -> dict[str, Heartbeat]:
-    """Return the last sign of life of each live run that has given one."""
-    found = {}
-    for run in runs:
-        if run.is_live:
-            try:
-                said = read_json(layout.run(run.id) / "heartbeat.json", max_bytes=64 << 10)
-            except UnreadableFile:
-                continue  # the run's own trouble, told by the health rules
-            if said is not None:
-                found[run.id] = heartbeat_from(run.id, said)
-    return found
-
-
-def heartbeat_from(run: str, said: Mapping[str, Any]) -> Heartbeat:
-    """Return a heartbeat from what a worker wrote; what is no number counts as not said."""
-    success = _number(said.get("success_rate"))
-    return Heartbeat(
-        run=run, phase=str(said.get("phase", ""))[:40], env_steps=int(_number(said.get("env_steps")) or 0),
-        total_env_steps=int(_number(said.get("total_env_steps")) or 0),
-        env_steps_per_s=max(0.0, _number(said.get("env_steps_per_s")) or 0.0), success_rate=success,
-        at=_number(said.get("at")) or 0.0)
-
-
-def metric_cards(layout: Layout) -> dict[str, MetricCard] | None:
-    """Return the score of each task in the kept catalogue; None where there is no catalogue."""
-    try:
-        kept = read_json(layout.catalogue, max_bytes=LARGEST_CATALOGUE)
-    except UnreadableFile:
-        return None
-    if kept is None or not isinstance(kept.get("catalogue"), dict):
-        return None
-    cards = {}
-    for task in kept["catalogue"].get("tasks", ()):
-        metric = task.get("metric") or {}
-        direction: Direction = "min" if metric.get("direction") == "min" else "max"
-        cards[str(task.get("name"))] = MetricCard(tag=str(metric.get("tag", "eval/success_rate")),
-                                                  direction=direction, unit=str(metric.get("unit", "")))
-    return cards
-
-
-def cores() -> int:
-    """Return how many cores this process may use (containers and `taskset` allow fewer than there are)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def utc_offset_s(now: float) -> float:
-    """Return how far the machine's own time zone is ahead of UTC at that moment."""
-    return float(time.localtime(now).tm_gmtoff)
 
 
 def _records(reader: Reader, events: Iterable[Stored], now: float) -> tuple[CampaignRecord, ...]:
@@ -136,9 +80,3 @@ def _rejected(layout: Layout) -> tuple[RejectedFile, ...]:
     except OSError:
         return ()
     return tuple(sorted(found, key=lambda file: -file.at)[:MOST_REJECTED])
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)

@@ -112,8 +112,12 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
         db.execute("PRAGMA busy_timeout=5000")
         db.execute("PRAGMA query_only=ON")
-        if _version(db) > SCHEMA_VERSION:
-            raise StoreError(_newer(path, _version(db)))
+        version = _version(db)
+        if version == 0:
+            raise StoreError(f"{path}: the store is empty — a daemon is just making it, or died before it could; "
+                             "'vbotd run' finishes that")
+        if version > SCHEMA_VERSION:
+            raise StoreError(_newer(path, version))
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read: {error} — {_REMEDY}") from error
     return db

@@ -26,6 +26,9 @@ __all__ = ["Point", "Poll", "RunTail", "Series", "SeriesBook", "Trouble", "downs
 MAX_FILES = 256
 MAX_TAG_BYTES = 256
 MAX_TROUBLES_PER_POLL = 100
+# A poll ends at the first slice that brings it here: 16 MiB of packed scalars are a million points, 120 MB of memory.
+MAX_POINTS_PER_POLL = 200_000
+SLICE_BYTES = 1 << 20
 
 # Of a TensorProto that holds one number: its dtype (tensorflow/core/framework/types.proto), the field with the
 # value, and how the same is packed in `tensor_content`.
@@ -74,18 +77,21 @@ class RunTail:
         return {f"{device}:{inode}": file.keep() for (device, inode), file in self._files.items() if not file.gone}
 
     def poll(self) -> Poll:
-        """Return what was appended since the last poll, at most about `max_bytes_per_poll` of it.
+        """Return what was appended since the last poll, at most about `max_bytes_per_poll` or 200,000 points of it.
+
+        The rest comes with the next polls: one with `bytes_read` 0 has found nothing more.
 
         Raises: nothing for what a file holds or is; a folder that is not there has no files.
         """
         self._points, self._troubles, self._untold = [], [], 0
         bytes_read = cost = 0
         for file, path, stamp in self._changed_files():
-            if cost >= self._budget:
-                break
-            spent = self._read(file, path, stamp, self._budget - cost)
-            bytes_read += spent[0]
-            cost += spent[1]
+            while cost < self._budget and len(self._points) < MAX_POINTS_PER_POLL:
+                spent = self._read(file, path, stamp, min(SLICE_BYTES, self._budget - cost))
+                bytes_read += spent[0]
+                cost += spent[1]
+                if file.is_drained or not spent[1]:
+                    break
         if self._untold:
             self._troubles.append(
                 Trouble(file="", offset=0, kind="more", detail=f"{self._untold} further troubles are not listed"))

@@ -148,3 +148,17 @@ def _write_changed(path: Path, text: str) -> list[Path]:
 def _yaml(value: dict[str, Any]) -> str:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def last_sections(layout: Layout) -> tuple[tuple[str, Section], ...]:
+    """Return the plugins' sections of the report that stands there: only the daemon can ask the plugins."""
+    try:
+        kept = read_json(layout.wake_up_json, max_bytes=LARGEST_REPORT)
+    except UnreadableFile:
+        return ()
+    found = []
+    for pair in (kept or {}).get("sections", ()):
+        with suppress(TypeError, ValueError, KeyError):
+            plugin, section = pair
+            found.append((str(plugin), Section(title=str(section["title"]), lines=tuple(map(str, section["lines"])))))
+    return tuple(found)

@@ -81,8 +81,8 @@ ROBOT_TERM_CARDS = (
     _term("action_rate_cost", -0.01, -0.5, "squared change of the action"),
     _term("pose_cost", -0.05, -2.0, "squared distance from the default pose"),
     _term("hip_cost", -0.5, -10.0, "squared sideways spread of the hips"),
-    _term("trot_reward", 0.3, 5.0, "diagonal feet agree, lateral feet differ"),
-    _term("swing_event", 0.1, 10.0, "a landed foot's swing beyond 0.2 s, in seconds; shorter ones cost"),
+    _term("trot_reward", 1.0, 5.0, "diagonal feet agree, lateral feet differ"),
+    _term("swing_event", 0.5, 10.0, "a landed foot's swing beyond 0.2 s, in seconds; shorter ones cost"),
 )
 
 WALK = TaskCard(
@@ -96,21 +96,21 @@ WALK = TaskCard(
         tag="eval/speed_error_mps", direction="min", unit="m/s", summary="mean absolute error of the forward speed"
     ),
     env_steps=1_500_000,
-    num_envs=1024,
+    num_envs=512,
     episode_s=20.0,
     params=(
         *PPO_CARDS,
         *COMMON_ENV_CARDS,
-        _env("episode_s", 20.0, 1.0, 120.0, "s", "length of an episode"),
+        _env("episode_s", 20.0, 0.1, 120.0, "s", "length of an episode"),
         _env("speed_x_mps", (0.3, 1.0), -2.0, 2.0, "m/s", "range of the commanded forward speed"),
         _env("speed_y_mps", (-0.3, 0.3), -1.0, 1.0, "m/s", "range of the commanded sideways speed"),
         _env("yaw_rate_radps", (-0.8, 0.8), -2.0, 2.0, "rad/s", "range of the commanded yaw rate"),
-        _env("command_s", 5.0, 0.5, 120.0, "s", "how long a command stands"),
+        _env("command_s", 5.0, 0.1, 120.0, "s", "how long a command stands"),
         _env("success_speed_error_mps", 0.2, 0.01, 1.0, "m/s", "largest mean speed error of a success"),
         _term("track_velocity_reward", 1.5, 10.0, "exp(-error^2 / 0.1) of the horizontal velocity"),
         _term("track_yaw_rate_reward", 0.75, 10.0, "exp(-error^2 / 0.25) of the yaw rate"),
         _term("speed_error_cost", -0.5, -10.0, "absolute error of the forward speed"),
-        _term("fall_event", -1.0, -50.0, "the robot is down"),
+        _term("fall_event", -3.0, -50.0, "the robot is down"),
         *ROBOT_TERM_CARDS,
     ),
 )
@@ -126,12 +126,12 @@ SECTION001 = TaskCard(
         tag="eval/time_to_goal_s", direction="min", unit="s", summary="mean time of the successes, hold included"
     ),
     env_steps=5_000_000,
-    num_envs=1024,
+    num_envs=512,
     episode_s=10.0,
     params=(
         *PPO_CARDS,
         *COMMON_ENV_CARDS,
-        _env("episode_s", 10.0, 1.0, 120.0, "s", "length of an episode"),
+        _env("episode_s", 10.0, 0.1, 120.0, "s", "length of an episode"),
         _env("spawn_radius_m", (2.0, 5.0), 0.0, 12.0, "m", "annulus around the target where robots start"),
         ParamCard(
             key="reward.goal_progress", default=1.0, low=0.0, high=20.0, unit="1/m", summary="metres nearer the target"

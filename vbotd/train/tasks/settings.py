@@ -74,8 +74,9 @@ def _range_problem(card: ParamCard, value: ParamValue) -> str:
     if isinstance(card.default, tuple) and isinstance(value, tuple):
         if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in value) or not value:
             return f"{card.key} is {value!r} — it must be a list of numbers"
-        if card.scale == "linear" and len(value) != len(card.default):
-            return f"{card.key} has {len(value)} numbers — it needs {len(card.default)}"
+        # Two numbers by default are a range; any other count is a list of any length.
+        if len(card.default) == 2 and (len(value) != 2 or value[0] > value[1]):
+            return f"{card.key} is {value!r} — a range is two numbers, low <= high"
     numbers = value if isinstance(value, tuple) else (value,)
     for number in numbers:
         # Written so that nan, for which every comparison is false, is out of range.

@@ -1,0 +1,56 @@
+"""check: every problem at once, with its place; and what a good file will do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import ROOT
+
+
+def test_a_good_file_is_summed_up(call, campaign_file):
+    called = call("check", str(campaign_file))
+    assert called.code == 0, called.err
+    assert "walk.yaml: ok" in called.out
+    assert "4 of 1 M env steps" in called.out
+    assert "ppo.learning_rate: log in [0.0001, 0.001]" in called.out
+
+
+def test_every_problem_has_its_place_and_its_fix(call, home: Path):
+    bad = home / "bad.yaml"
+    bad.write_text("version: 1\nname: x\ntask: vbot_walk_flt\nbudget: {trails: 2}\nppo: {gama: 0.9}\n")
+    called = call("check", str(bad))
+    assert called.code == 4
+    assert f"{bad}:3:7: task:" in called.err
+    assert "did you mean 'vbot_walk_flat'?" in called.err
+    assert f"{bad}:4:" in called.err
+    assert "did you mean 'trials'?" in called.err
+
+
+def test_a_skills_own_block_is_checked_by_its_own_model(call, home: Path):
+    bad = home / "bad.yaml"
+    bad.write_text("version: 1\nname: x\ntask: vbot_walk_flat\nbudget: {trials: 3}\n"
+                   "skills:\n  - hp_search: {samplr: tpe}\n"
+                   "search: {space: {ppo.learning_rate: {log: [1e-4, 1e-3]}}}\n")
+    called = call("check", str(bad))
+    assert called.code == 4
+    assert f"{bad}:6:" in called.err
+    assert "samplr" in called.err
+
+
+def test_json_tells_each_file_apart(call, home: Path, campaign_file: Path):
+    bad = home / "bad.yaml"
+    bad.write_text("version: 2\n")
+    called = call("check", str(campaign_file), str(bad), "--json")
+    assert called.code == 4
+    good, refused = called.json()["files"]
+    assert (good["ok"], good["campaign"], good["trials"], good["problems"]) == (True, "walk", 4, [])
+    assert not refused["ok"]
+    assert {"line", "column", "where", "message", "fix"} == set(refused["problems"][0])
+
+
+def test_the_demo_campaign_is_good(call):
+    assert call("check", str(ROOT / "campaigns" / "demo.yaml")).code == 0
+
+
+def test_a_missing_file_is_not_found(call):
+    assert call("check", "nowhere.yaml").code == 5

@@ -1,0 +1,114 @@
+"""A checkpoint is everything: what goes on from it is what would have gone on without it."""
+
+import json
+
+import pytest
+import torch
+
+from vbotd.train import checkpoint, loop, worker
+from vbotd.train.checkpoint import Saved
+from vbotd.train.runio import SpecError
+
+STATE = ("policy", "normaliser", "optimiser", "env", "rng_torch", "rng_numpy", "recent", "learning_rate", "env_steps")
+
+
+@pytest.fixture(autouse=True)
+def mujoco_log_stays_in_a_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def assert_same(a: object, b: object, where: str = "") -> None:
+    """Compare nested checkpoint content, tensors bit for bit."""
+    if isinstance(a, torch.Tensor):
+        assert isinstance(b, torch.Tensor), where
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert isinstance(b, dict), where
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list):
+        assert repr(a) == repr(b), where  # nan equals nan
+    else:
+        assert a == b, where
+
+
+def last_checkpoint(folder) -> dict:
+    return checkpoint.load(folder.path / checkpoint.read_index(folder.path)[-1].path)
+
+
+@pytest.mark.parametrize("task", ["vbot_walk_flat", "vbot_navigation_section001"])
+def test_resumed_equals_uninterrupted_bit_for_bit(run_folder, task):
+    whole = run_folder("whole", task=task)
+    worker.train(whole)
+    names = [saved.env_steps for saved in checkpoint.read_index(whole.path)]
+    middle = names[1]
+    assert 0 < middle < names[-1] == 160
+    resumed = run_folder("resumed", task=task, resume_from=str(whole.path / "checkpoints" / checkpoint.file_name(middle)))
+    worker.train(resumed)
+    one, other = last_checkpoint(whole), last_checkpoint(resumed)
+    for key in STATE:
+        assert_same(one[key], other[key], key)
+
+
+def test_a_resume_of_another_seed_is_refused(run_folder):
+    first = run_folder("first")
+    worker.train(first)
+    path = str(first.path / checkpoint.read_index(first.path)[-1].path)
+    with pytest.raises(SpecError, match="its seed is 3, the spec's 4 — use warm_start"):
+        worker.train(run_folder("second", seed=4, resume_from=path))
+
+
+def test_a_warm_start_takes_the_weights_and_nothing_else(run_folder):
+    first = run_folder("first")
+    worker.train(first)
+    path = first.path / checkpoint.read_index(first.path)[-1].path
+    training = worker.prepare(run_folder("second", warm_start={"checkpoint": str(path)}, seed=4))
+    saved = checkpoint.load(path)
+    assert_same(saved["policy"]["actor.0.weight"], training.ppo.policy.state_dict()["actor.0.weight"])
+    assert_same(saved["normaliser"], dict(training.ppo.normaliser.state_dict()))
+    assert training.env_steps == 0
+    assert not training.ppo.optimiser.state_dict()["state"]
+    # The optimiser must move the very weights that act.
+    assert training.ppo.optimiser.param_groups[0]["params"][0] is next(iter(training.ppo.policy.parameters()))
+    loop.run(training)
+
+
+def test_a_damaged_file_is_named(run_folder):
+    folder = run_folder()
+    worker.train(folder)
+    path = folder.path / checkpoint.read_index(folder.path)[-1].path
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SpecError, match=r"is damaged — its sha256"):
+        checkpoint.load(path)
+    (path.parent / "index.json").unlink()
+    with pytest.raises(SpecError, match="cannot be read"):
+        checkpoint.load(path)
+
+
+def test_a_file_that_carries_code_is_refused(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    torch.save({"version": 1, "policy": json.JSONDecoder()}, path)
+    with pytest.raises(SpecError, match="cannot be read"):
+        checkpoint.load(path)
+
+
+def row(env_steps: int, score: float | None) -> Saved:
+    return Saved(path=f"checkpoints/{checkpoint.file_name(env_steps)}", sha256="", env_steps=env_steps, score=score)
+
+
+def test_the_latest_of_the_good_ones_is_best():
+    assert checkpoint.best([row(1, 0.90), row(2, 0.95), row(3, 0.94), row(4, 0.5)]).env_steps == 3
+    assert checkpoint.best([row(1, None), row(2, None)]).env_steps == 2
+
+
+def test_pruning_keeps_best_last_and_spaced(tmp_path):
+    for n in range(1, 11):
+        checkpoint.save(tmp_path, {}, n * 100, 1.0 if n == 2 else 0.0)
+        checkpoint.prune(tmp_path)
+    kept = [saved.env_steps for saved in checkpoint.read_index(tmp_path)]
+    assert kept[-1] == 1000
+    assert 200 in kept
+    assert len(kept) <= checkpoint.SPACED + 2
+    files = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.pt"))
+    assert files == [checkpoint.file_name(n) for n in kept]

@@ -1,0 +1,153 @@
+"""The worker as the daemon sees it: a process, a folder, an exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from vbotd.train import checkpoint
+from vbotd.train.runio import RunFolder
+
+LONG = {"env_steps": 10_000_000, "num_envs": 8}
+TAGS = {
+    *("train/episode_return", "train/episode_length_s", "train/success_rate", "train/fall_rate"),
+    *("train/timeout_rate", "train/diverged_rate", "train/episodes"),
+    *("ppo/kl", "ppo/clip_fraction", "ppo/grad_norm", "ppo/explained_variance", "ppo/action_std", "ppo/entropy"),
+    *("ppo/learning_rate", "ppo/policy_loss", "ppo/value_loss"),
+    *("perf/env_steps_per_s", "perf/simulation_rate", "perf/inference_rate", "perf/environment_rate"),
+    *("perf/update_rate", "reward/fall_event", "reward/track_velocity_reward", "task/speed_error_mps"),
+}
+
+
+def start(folder: RunFolder) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "vbotd.train", str(folder.path)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"GOMP_SPINCOUNT": "1000"},
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, errors
+
+
+def result_of(folder: RunFolder) -> dict:
+    return json.loads((folder.path / "result.json").read_text())
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def has_iterated(folder: RunFolder) -> Callable[[], bool]:
+    def check() -> bool:
+        file = folder.path / "heartbeat.json"
+        return file.exists() and json.loads(file.read_text())["env_steps"] > 0
+
+    return check
+
+
+def test_a_run_ends_with_result_checkpoint_and_series(run_folder):
+    params = {"ppo.rollout": 8, "ppo.hidden": [16, 16], "env.episode_s": 0.4, "env.command_s": 0.2}
+    folder = run_folder(params=params, train={"env_steps": 640, "num_envs": 8})
+    code, errors = finish(start(folder))
+    assert code == 0, errors
+    result = result_of(folder)
+    assert result["outcome"] == "finished"
+    assert result["env_steps"] == 640
+    assert result["simulated_s"] == pytest.approx(12.8)
+    file = folder.path / result["checkpoint"]["path"]
+    assert checkpoint.sha256(file) == result["checkpoint"]["sha256"]
+    assert result["metrics"]["train/success_rate"]["n"] > 0
+    series = EventAccumulator(str(folder.path), size_guidance={"scalars": 0})
+    series.Reload()
+    assert set(series.Tags()["scalars"]) >= TAGS
+    assert [event.step for event in series.Scalars("ppo/kl")] == list(range(64, 641, 64))
+    heartbeat = json.loads((folder.path / "heartbeat.json").read_text())
+    assert {"phase", "env_steps", "total_env_steps", "env_steps_per_s", "success_rate", "at"} <= set(heartbeat)
+
+
+@pytest.mark.parametrize("how", ["stop file", "SIGTERM"])
+def test_a_run_that_is_asked_to_stop_saves_and_ends_with_zero(run_folder, how):
+    folder = run_folder(train=LONG)
+    process = start(folder)
+    wait_until(has_iterated(folder), process)
+    if how == "SIGTERM":
+        process.send_signal(signal.SIGTERM)
+    else:
+        (folder.path / "stop").touch()
+    code, errors = finish(process)
+    assert code == 0, errors
+    result = result_of(folder)
+    assert result["outcome"] == "stopped"
+    assert 0 < result["env_steps"] < LONG["env_steps"]
+    assert (folder.path / result["checkpoint"]["path"]).exists()
+
+
+def test_a_killed_run_resumed_equals_one_that_was_never_killed(run_folder):
+    sizes = {"env_steps": 6400, "num_envs": 8}
+    whole, killed = run_folder("whole", train=sizes), run_folder("killed", train=sizes)
+    process = start(killed)
+    wait_until(lambda: len(checkpoint.read_index(killed.path)) >= 1, process)
+    process.kill()
+    assert finish(process)[0] == -signal.SIGKILL
+    assert not (killed.path / "result.json").exists()
+    newest = checkpoint.read_index(killed.path)[-1]
+    assert 0 < newest.env_steps < 6400
+    resumed = run_folder("resumed", train=sizes, resume_from=str(killed.path / newest.path))
+    assert finish(start(whole))[0] == 0
+    assert finish(start(resumed))[0] == 0
+    one, other = (checkpoint.load(f.path / "checkpoints" / checkpoint.file_name(6400)) for f in (whole, resumed))
+    for name, tensor in one["policy"].items():
+        assert tensor.equal(other["policy"][name]), name
+    for name, tensor in one["env"].items():
+        assert tensor.equal(other["env"][name]), name
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"params": {"reward.typo": 1.0}}, "no setting 'reward.typo'"),
+        ({"task": "vbot_walk_flt"}, "did you mean 'vbot_walk_flat'"),
+        ({"entry": "vbotd.train.worker:dance"}, "has no dance"),
+        ({"resume_from": "/nowhere.pt"}, "is missing"),
+        ({"version": 2}, "reads version 1"),
+        ({"train": {"env_step": 5}}, "did you mean 'train.env_steps'"),
+    ],
+)
+def test_a_wrong_spec_is_one_line_and_code_four(run_folder, spec, message):
+    folder = run_folder(**spec)
+    code, errors = finish(start(folder))
+    assert code == 4
+    assert message in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert not (folder.path / "result.json").exists()
+
+
+def test_weights_that_are_no_numbers_end_as_diverged_with_code_three(run_folder):
+    # Adam at a rate of 1e-2 does not break so small a net; an infinite reward does.
+    folder = run_folder(entry="tests.train.breaking:train")
+    process = start(folder)
+    code, errors = finish(process)
+    assert code == 3, errors
+    result = result_of(folder)
+    assert result["outcome"] == "diverged"
+    assert "not finite" in result["reason"]

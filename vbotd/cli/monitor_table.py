@@ -1,0 +1,90 @@
+"""How does a run, or a campaign full of them, look as tables on a terminal?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vbotd.cli.checking import count
+from vbotd.cli.progress import clock
+from vbotd.cli.run_view import RunView
+from vbotd.core.trend import KeyMetric
+from vbotd.domain.finding import Finding
+
+ARROWS = {"up": "↑", "down": "↓", "flat": "→", "unknown": ""}
+COLOURS = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+MAX_FINDINGS_SHOWN = 12
+
+
+def tables(views: Sequence[RunView]) -> RenderableType:
+    """Return one run in full, several as a row each; what was found stands below."""
+    # Everything from a file goes in as Text: a string would be read as markup.
+    parts: list[RenderableType] = [_overview(views)]
+    if len(views) == 1:
+        parts += _series_tables(views[0])
+    parts += _findings(views)
+    return Group(*parts)
+
+
+def _overview(views: Sequence[RunView]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in ("run", "state"):
+        table.add_column(head)
+    for head in ("env steps", "done", "env steps/s", "time left", "success", "return", "findings"):
+        table.add_column(head, justify="right")
+    for view in views:
+        seen = view.diagnosis
+        returns = next((metric.latest for metric in seen.metrics if metric.tag == "train/episode_return"), None)
+        done = f"{seen.env_steps / seen.total_env_steps:.0%}" if seen.total_env_steps else "-"
+        left = "-" if view.has_ended or seen.left_s is None else clock(seen.left_s)
+        table.add_row(
+            Text(view.name), Text(view.state), f"{count(seen.env_steps)} / {count(seen.total_env_steps)}", done,
+            f"{seen.env_steps_per_s:,.0f}", left, "-" if seen.success_rate is None else f"{seen.success_rate:.0%}",
+            number(returns), _tally(seen.findings))
+    return table
+
+
+def _tally(findings: Sequence[Finding]) -> Text:
+    errors = sum(finding.level == "error" for finding in findings)
+    if not findings:
+        return Text("-", style="dim")
+    return Text(str(len(findings)), style=COLOURS["error" if errors else "warning"])
+
+
+def _series_tables(view: RunView) -> list[RenderableType]:
+    return [
+        table for title, metrics in (("key metrics", view.diagnosis.metrics),
+                                     ("reward terms, per second", view.diagnosis.reward_terms)) if metrics
+        for table in (Text(""), _series_table(title, metrics))
+    ]
+
+
+def _series_table(title: str, metrics: Sequence[KeyMetric]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(title, min_width=28)
+    for head in ("first", "latest", "trend"):
+        table.add_column(head, justify="right", min_width=9)
+    for metric in metrics:
+        table.add_row(Text(metric.tag.removeprefix("reward/")), number(metric.first), number(metric.latest),
+                      ARROWS[metric.trend])
+    return table
+
+
+def _findings(views: Sequence[RunView]) -> list[RenderableType]:
+    lines = []
+    for view in views:
+        before = f"{view.name}: " if len(views) > 1 else ""
+        for finding in view.diagnosis.findings:
+            line = Text(f"{before}{finding.level}: {finding.message}", style=COLOURS[finding.level])
+            lines.append(line.append(f" — {finding.fix}" if finding.fix else "", style="dim"))
+        lines += [Text(f"{before}file: {trouble}", style=COLOURS["warning"]) for trouble in view.troubles]
+    more = [Text(f"and {len(lines) - MAX_FINDINGS_SHOWN} more, see --json")] if len(lines) > MAX_FINDINGS_SHOWN else []
+    return [Text(""), *lines[:MAX_FINDINGS_SHOWN], *more] if lines else []
+
+
+def number(value: float | None) -> str:
+    """Return a number with as many digits as a person reads."""
+    return "-" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
