@@ -59,14 +59,14 @@ def success() -> Iterator[Timed]:
     yield from _start(EVENING, campaign, flat_night())
     yield from _trial(EVENING + 60, campaign, 1, 3e-4, score=_rate(0.953, 0.925, 0.973))
     yield from _admit(EVENING + 400, campaign, 2, 9e-4)
-    yield from _train(EVENING + 400, campaign, 2, outcome="diverged", env_steps=310_000,
+    yield from _train(EVENING + 400, campaign, 2, outcome="diverged", env_steps=310_000, exit_code=3,
                       reason="the value loss is not a number at iteration 25")
-    yield EVENING + 430, e.FindingMade(campaign=campaign, trial=f"{campaign}/t002", run=f"{campaign}/t002/train-s1-a1",
+    yield EVENING + 505, e.FindingMade(campaign=campaign, trial=f"{campaign}/t002", run=f"{campaign}/t002/train-s1-a1",
                                        by="core", finding=Finding(rule="not-a-number", level="error", stop=True,
                                                                   message="ppo/value_loss is NaN", env_steps=310_000))
-    yield _judge(EVENING + 440, campaign, 2, None, "discard",
+    yield _judge(EVENING + 510, campaign, 2, None, "discard",
                  f"no score: {campaign}/t002/train-s1-a1 diverged: the value loss is not a number at iteration 25")
-    yield from _trial(EVENING + 500, campaign, 3, 4.2e-4, score=_rate(0.988, 0.966, 0.996))
+    yield from _trial(EVENING + 520, campaign, 3, 4.2e-4, score=_rate(0.988, 0.966, 0.996))
     yield EVENING + 900, e.CampaignClosing(campaign=campaign, why="all 3 trials are done")
     yield from _evaluate(EVENING + 900, campaign, 3, "confirm", _rate(0.984, 0.961, 0.994))
     yield EVENING + 960, e.NoteAdded(campaign=campaign, text="try it on the slope next", by="cli:ada")
@@ -75,18 +75,18 @@ def success() -> Iterator[Timed]:
 
 
 def all_failed() -> Iterator[Timed]:
-    """Three trials that all die of the same thing; the breaker pauses nothing, the budget is used up."""
+    """Three trials that all die of the same thing; the trials of the budget are used up."""
     campaign = "flat-night-1123"
     yield from _start(EVENING, campaign, flat_night())
     for trial in (1, 2, 3):
-        at = EVENING + 60 * trial
+        at = EVENING + 120 * trial
         reason = f"exit code 1: RuntimeError: reward term 'alive' is NaN in {trial * 3} of 1024 environments"
         yield from _admit(at, campaign, trial, 1e-4 * trial)
         yield from _train(at, campaign, trial, outcome="failed", env_steps=0, reason=reason, exit_code=1)
-        yield _judge(at + 40, campaign, trial, None, "discard",
+        yield _judge(at + 105, campaign, trial, None, "discard",
                      f"no score: {campaign}/t{trial:03d}/train-s1-a1 failed: {reason}")
-    yield EVENING + 300, e.CampaignClosing(campaign=campaign, why="all 3 trials are done")
-    yield EVENING + 301, e.CampaignClosed(campaign=campaign, outcome="failed",
+    yield EVENING + 500, e.CampaignClosing(campaign=campaign, why="all 3 trials are done")
+    yield EVENING + 501, e.CampaignClosed(campaign=campaign, outcome="failed",
                                           why="all 3 trials are done; no trial has a score")
 
 

@@ -6,7 +6,7 @@ refused changes the seed, so that the search does not insist.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted, Section, SkillCard
@@ -36,8 +36,10 @@ def vbotd_propose(history: History, count: int, view: View) -> list[Proposal] | 
         return None
     space = history.campaign.space
     taken = {key_of(space, trial.params) for trial in history.trials if to_optuna(space, trial.params) is not None}
-    proposals = []
-    for params, why in _given(history, options):
+    proposals: list[Proposal] = []
+    # Which ones were refused is not told, only how many: drop as many wishes, rather than insist on one for ever.
+    given = [wish for wish in _given(history, options) if key_of(space, wish[0]) not in taken]
+    for params, why in given[history.record.refused_proposals:]:
         if len(proposals) < count and key_of(space, params) not in taken:
             taken.add(key_of(space, params))
             proposals.append(Proposal(params=params, proposer=SKILL, why=why))
@@ -106,14 +108,14 @@ def _searched(history: History, options: Options, view: View, count: int, taken:
 
 
 def _next_of_grid(history: History, options: Options, view: View, count: int,
-                  taken: set[str]) -> list[Mapping[str, ParamValue]]:
+                  taken: set[str]) -> list[dict[str, ParamValue]]:
     """Return the next untried points, in an order that spreads over the whole grid from the start."""
     import random
 
     space = history.campaign.space
     points = grid(space, options.grid_points)
     random.Random(view.seed(f"{SKILL}/grid/{options.seed}")).shuffle(points)
-    left: list[Mapping[str, ParamValue]] = [point for point in points if key_of(space, point) not in taken]
+    left = [point for point in points if key_of(space, point) not in taken]
     start = history.record.refused_proposals % len(left) if left else 0  # do not insist on a refused point
     return [*left[start:], *left[:start]][:count]
 

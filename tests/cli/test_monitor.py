@@ -76,7 +76,7 @@ def test_a_run_is_shown_with_its_progress_metrics_and_reward_terms(home):
     make_run(home)
     result = monitor(RUN)
     assert result.exit_code == 0, result.output
-    for text in (RUN, "train", "1.475 M / 3 M", "49%", "15,200", "1:40", "41%", "train/success_rate", "ppo/kl", "↑",
+    for text in (RUN, "train", "1.475 M of 3 M", "49%", "15,200", "1:40", "41%", "train/success_rate", "ppo/kl", "↑",
                  "reward terms, per second", "forward_velocity"):
         assert text in result.output
 
@@ -85,7 +85,7 @@ def test_a_campaign_is_a_row_for_each_run_and_a_trial_too(home):
     make_run(home)
     make_run(home, "demo-1123/t002/train-s1-a1", iterations=0)
     rows = monitor("demo-1123").output
-    assert RUN in rows and "t002/train-s1-a1" in rows and "starting" in rows
+    assert "t001/train-s1-a1" in rows and "t002/train-s1-a1" in rows and "run of demo-1123" in rows and "starting" in rows
     assert "reward terms" not in rows
     assert "t002" not in monitor("demo-1123/t001").output
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,6 +204,21 @@ def test_questions_queue_before_the_host_is_up_and_stop_is_safe_twice(workspace:
     host.host.stop()
     host.host.stop()
     assert not child.is_running()
+
+
+def test_the_host_ends_with_its_asker_even_inside_a_plugin_that_hangs(workspace: Callable[..., Path]) -> None:
+    home = workspace(a_bad=bad("open('host.pid', 'w').write(str(os.getpid())); time.sleep(600)"))
+    code = ("import sys, time; from pathlib import Path\n"
+            "from vbotd.host.client import PluginHost; from vbotd.host.messages import Question\n"
+            "host = PluginHost(Path(sys.argv[1]), on_message=lambda m: None, plugins_allowed=['a_bad'])\n"
+            "host.start(); host.ask(Question(hook='wake_up', args={'histories': []})); time.sleep(600)")
+    asker = subprocess.Popen([sys.executable, "-c", code, str(home)], cwd=Path(__file__).parents[2])
+    try:
+        pid = int(wait_until(lambda: (home / "host.pid").exists() and (home / "host.pid").read_text(), 20.0))
+    finally:
+        asker.kill()
+        asker.wait()
+    wait_until(lambda: _group_of(pid) == -1)
 
 
 OPINIONS = """

@@ -80,6 +80,11 @@ def test_wishes_come_after_the_baseline_and_misfits_are_told(skill: ModuleType) 
     assert "number 2" in searched.why
 
 
+def test_a_refused_baseline_is_not_insisted_on(skill: ModuleType) -> None:
+    (only,) = propose(skill, make_history(skills=use(), refused=1))
+    assert only.params != DEFAULTS
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "cmaes", "gp"])
 def test_the_same_history_gives_the_same_new_points_inside_the_space(skill: ModuleType, sampler: str) -> None:
     number, count = (8, 1) if sampler == "gp" else (16, 3)  # the process takes seconds

@@ -72,7 +72,7 @@ class Refusal(click.ClickException):
 
     def __init__(self, error: VbotdError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: object = None) -> None:
         """Print the message to stderr."""

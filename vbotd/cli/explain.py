@@ -17,7 +17,7 @@ from vbotd.cli.origins import resolved
 from vbotd.cli.show import coloured, json_option, local_time, measured, plain, print_json, text
 from vbotd.core.codec import dump
 from vbotd.core.report_best import changes_of
-from vbotd.core.wording import count, duration
+from vbotd.core.wording import count, counted, duration
 from vbotd.domain import event as e
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
@@ -203,7 +203,7 @@ def _run_row(run: Run, tag: str) -> tuple[str, ...]:
 def _life(run: Run) -> Iterator[str]:
     yield f"queued   {local_time(run.queued_at)}"
     if run.launched_at is not None:
-        yield f"launched {local_time(run.launched_at)}, {run.threads} threads, launch {run.launch}"
+        yield f"launched {local_time(run.launched_at)}, {counted(run.threads, 'thread')}, launch {run.launch}"
     if run.started_at is not None:
         yield f"started  {local_time(run.started_at)}, pid {run.pid}"
     if run.adopted:
@@ -213,8 +213,8 @@ def _life(run: Run) -> Iterator[str]:
     if run.ended_at is not None:
         code = "exit code unknown" if run.exit_code is None else f"exit code {run.exit_code}"
         signal = f", signal {run.signal}" if run.signal else ""
-        yield (f"ended    {local_time(run.ended_at)} {run.outcome}, {code}{signal}, {count(run.env_steps)} env steps in "
-               f"{duration(run.wall_s)}")
+        yield (f"ended    {local_time(run.ended_at)} {run.outcome}, {code}{signal}, "
+               f"{count(run.env_steps)} env steps in {duration(run.wall_s)}")
         if run.reason:
             yield f"reason   {text(run.reason)}"
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from vbotd.cli.commanding import not_found_message
 from vbotd.errors import NotFound
 from vbotd.store.read import Reader
 
 Thing = Literal["campaign", "trial", "run", "event"]
 
 _EVENT = re.compile(r"(?:event[ :]*|#)?([0-9]{1,15})")
+NEAR = 0.7  # share of equal letters at which two beginnings look alike
 _NEWEST = 20  # campaigns that are searched for an id without its campaign
 
 
@@ -45,8 +45,19 @@ def resolve_id(reader: Reader, text: str) -> tuple[Thing, str]:
     if meant:
         raise NotFound(f"'{text}' may be any of {len(meant)}: {', '.join(i for _, i in meant[:8])}"
                        f"{' …' if len(meant) > 8 else ''} — write more of it")
-    raise NotFound(not_found_message("campaign, trial, run or event", text, [id_ for _, id_ in known],
-                                     "see 'vbotd status'"))
+    raise NotFound(f"no campaign, trial, run or event '{text}' — {_hint(text, known)} — see 'vbotd status'")
+
+
+def _hint(text: str, known: Iterable[tuple[Thing, str]]) -> str:
+    """Return what could have been meant: ids whose beginning is near, else the newest campaigns."""
+    from difflib import SequenceMatcher
+    ids = [id_ for _, id_ in known]
+    scored = sorted(((-SequenceMatcher(None, text, id_[: len(text)]).ratio(), id_.count("/"), id_) for id_ in ids))
+    near = [id_ for score, _, id_ in scored if -score >= NEAR][:3]
+    if near:
+        return f"did you mean {' or '.join(repr(id_) for id_ in near)}?"
+    campaigns = [id_ for id_ in ids if "/" not in id_]
+    return f"known: {', '.join(campaigns[-8:])}" if campaigns else "there is none yet"
 
 
 def _exact(reader: Reader, text: str) -> tuple[Thing, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -54,6 +55,8 @@ def command(target: str, follow: bool, plot_path: Path | None, as_json: bool) ->
         from vbotd.cli.monitor_table import tables
 
         console = Console(highlight=False)
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = 160  # A pipe has no width of its own, and 80 would fold the names.
         if follow:
             with Live(tables(views), console=console, auto_refresh=False) as live:
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,7 @@ from rich.text import Text
 from vbotd.cli.checking import count
 from vbotd.cli.progress import clock
 from vbotd.cli.run_view import RunView
+from vbotd.core.diagnose import RETURN
 from vbotd.core.trend import KeyMetric
 from vbotd.domain.finding import Finding
 
@@ -22,29 +24,50 @@ MAX_FINDINGS_SHOWN = 12
 def tables(views: Sequence[RunView]) -> RenderableType:
     """Return one run in full, several as a row each; what was found stands below."""
     # Everything from a file goes in as Text: a string would be read as markup.
-    parts: list[RenderableType] = [_overview(views)]
-    if len(views) == 1:
-        parts += _series_tables(views[0])
-    parts += _findings(views)
-    return Group(*parts)
+    parts = [_facts(views[0]), *_series_tables(views[0])] if len(views) == 1 else [_rows(views)]
+    return Group(*parts, *_findings(views))
 
 
-def _overview(views: Sequence[RunView]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in ("run", "state"):
-        table.add_column(head)
-    for head in ("env steps", "done", "env steps/s", "time left", "success", "return", "findings"):
-        table.add_column(head, justify="right")
-    for view in views:
-        seen = view.diagnosis
-        returns = next((metric.latest for metric in seen.metrics if metric.tag == "train/episode_return"), None)
-        done = f"{seen.env_steps / seen.total_env_steps:.0%}" if seen.total_env_steps else "-"
-        left = "-" if view.has_ended or seen.left_s is None else clock(seen.left_s)
-        table.add_row(
-            Text(view.name), Text(view.state), f"{count(seen.env_steps)} / {count(seen.total_env_steps)}", done,
-            f"{seen.env_steps_per_s:,.0f}", left, "-" if seen.success_rate is None else f"{seen.success_rate:.0%}",
-            number(returns), _tally(seen.findings))
+def _facts(view: RunView) -> Table:
+    seen = view.diagnosis
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_row("run", Text(view.name, style="bold"))
+    table.add_row("state", Text(view.state))
+    table.add_row("env steps", f"{count(seen.env_steps)} of {count(seen.total_env_steps)}, {_done(view)}")
+    table.add_row("pace", f"{seen.env_steps_per_s:,.0f} env steps/s, {_left(view)} left")
+    table.add_row("success lately", _success(view))
     return table
+
+
+def _rows(views: Sequence[RunView]) -> Table:
+    # What all names begin with is said once, so that a row fits into 80 columns.
+    common = os.path.commonpath([view.name for view in views])
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(Text(f"run of {common}" if common else "run"), overflow="fold")
+    table.add_column("state")
+    for head in ("done", "steps/s", "left", "success", "return", "findings"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for view in views:
+        returns = next((metric.latest for metric in view.diagnosis.metrics if metric.tag == RETURN), None)
+        name = view.name[len(common):].lstrip("/")
+        table.add_row(Text(name), Text(view.state), _done(view), f"{view.diagnosis.env_steps_per_s:,.0f}",
+                      _left(view), _success(view), number(returns), _tally(view.diagnosis.findings))
+    return table
+
+
+def _done(view: RunView) -> str:
+    seen = view.diagnosis
+    return f"{seen.env_steps / seen.total_env_steps:.0%}" if seen.total_env_steps else "-"
+
+
+def _left(view: RunView) -> str:
+    return "-" if view.has_ended or view.diagnosis.left_s is None else clock(view.diagnosis.left_s)
+
+
+def _success(view: RunView) -> str:
+    rate = view.diagnosis.success_rate
+    return "-" if rate is None else f"{rate:.0%}"
 
 
 def _tally(findings: Sequence[Finding]) -> Text:

@@ -35,8 +35,14 @@ def resolved(record: CampaignRecord, text: str, task_defaults: Mapping[str, Any]
             value, origin = (task_defaults or {})[key], f"default of task {record.content.task}"
         else:
             origin = "default" if text else "unknown"
-        found.append(Setting(key=key, value="no limit" if value is None else setting(value), origin=origin))
+        found.append(Setting(key=key, value=_in_words(key, value), origin=origin))
     return found
+
+
+def _in_words(key: str, value: Any) -> str:
+    if value is None:
+        return "the task's default" if key.startswith("train.") else "none" if key == "deadline" else "no limit"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else setting(value)
 
 
 def lines_of(text: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from vbotd.core.report_best import best_from, changes_of, ranked
 from vbotd.core.report_causes import run_causes
 from vbotd.core.report_facts import Best, Cause, Facts
 from vbotd.core.report_needs import gate_words
+from vbotd.core.wording import counted
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Trial
 from vbotd.errors import NotFound
@@ -102,7 +103,7 @@ def safeguards(record: CampaignRecord) -> tuple[str, ...]:
 
 def lines(reviewed: Reviewed) -> Iterator[str]:
     """Yield the page."""
-    yield f"# {text(reviewed.task)}: {len(reviewed.campaigns)} campaigns"
+    yield f"# {text(reviewed.task)}: {counted(len(reviewed.campaigns), 'campaign')}"
     yield ""
     yield columns(("campaign", "accepted", "outcome", "trials", "best (episodes that chose)", "why"), [
         (str(c["id"]), local_time(c["accepted_at"], "%Y-%m-%d"), str(c["outcome"]), str(c["trials"]),  # type: ignore[arg-type]
@@ -126,7 +127,7 @@ def _best_lines(best: Best | None) -> Iterator[str]:
     if best.confirmed is not None:
         yield f"best on fresh episodes: {best.tag} {measured(best.confirmed, best.tag)} ({best.confirm_run})"
     yield (f"{'chosen by' if best.confirmed else 'best, not confirmed'}: {best.tag} {measured(best.score, best.tag)} "
-           f"({best.score_run}), {best.seeds} seed{'s' * (best.seeds != 1)}")
+           f"({best.score_run}), {counted(best.seeds, 'seed')}")
     yield f"its settings: {text(', '.join(best.changes)) or 'the defaults of the task'}"
     yield f"go on from it: vbotd train --from {best.trial}"
 

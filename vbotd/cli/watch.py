@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -105,7 +106,7 @@ def _picture(layout: Layout, seen: Glance):  # type: ignore[no-untyped-def]  # r
     runs = Table("run", "env steps", "rate", "left", "success so far", box=None, pad_edge=False)
     for run in seen.runs:
         runs.add_row(*map(Text, (run.id, *heartbeat_cells(run.heartbeat, now()))))
-    parts = [Text.from_ansi(daemon_line(holder_of(layout.lock))),
+    parts: list[Any] = [Text.from_ansi(daemon_line(holder_of(layout.lock))),
              Text(f"cores: {seen.cores_busy} of {seen.cores} busy"), Text("")]
     parts += [campaigns if seen.campaigns else Text("no campaign is open"), Text("")]
     parts += [runs if seen.runs else Text("nothing is running"), Text("")]

@@ -171,7 +171,7 @@ def _sections(sections: Iterable[tuple[str, Section]], room: int) -> list[str]:
     left_out = 0
     for plugin, section in sections:
         body = cut([markdown_line(line) for line in section.lines], SECTION_LINES)
-        part = ["", f"## {escaped(section.title, 80)} (plugin {code(plugin, 60)})", "", *body]
+        part = ["", f"## {escaped(section.title, 80) or 'Untitled'} (plugin {code(plugin, 60)})", "", *body]
         # Two lines stay free to say how many sections are left out.
         if len(lines) + len(part) > room - 2:
             left_out += 1

@@ -1,0 +1,56 @@
+"""Which checkpoint a name means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.workspace import Workspace, campaign
+from vbotd.cli.checkpoint_of import find_checkpoint, newest_checkpoint
+from vbotd.errors import NotFound
+from vbotd.layout import Layout
+
+
+def put_checkpoint(run_dir: Path, env_steps: int) -> Path:
+    path = run_dir / "checkpoints" / f"ckpt_{env_steps:012d}.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_a_path_is_itself(layout: Layout, home: Path):
+    path = put_checkpoint(home / "elsewhere", 10)
+    assert find_checkpoint(layout, str(path)) == path
+
+
+def test_a_folder_is_its_newest(layout: Layout):
+    run_dir = layout.adhoc_runs / "walk-1"
+    put_checkpoint(run_dir, 900)
+    newest = put_checkpoint(run_dir, 1000)
+    assert newest_checkpoint(run_dir) == newest
+    assert find_checkpoint(layout, str(run_dir)) == newest
+    assert find_checkpoint(layout, "by-hand/walk-1") == newest
+
+
+def test_nothing_yet_is_not_found(layout: Layout):
+    with pytest.raises(NotFound, match="did you mean 'by-hand/walk-1'"):
+        (layout.adhoc_runs / "walk-1").mkdir(parents=True)
+        find_checkpoint(layout, "by-hand/walk-2")
+    with pytest.raises(NotFound, match="there is none yet|checkpoint for"):
+        find_checkpoint(layout, "")
+
+
+def test_a_campaign_a_trial_and_a_run_name_theirs(workspace: Workspace):
+    workspace.drop("short.yaml", campaign(trials=2))
+    workspace.run_until_idle()
+    (record,) = workspace.records("closed")
+    assert record.champion, record
+    champion = find_checkpoint(workspace.layout, record.id)
+    assert champion.is_file()
+    assert champion == find_checkpoint(workspace.layout, "")
+    assert champion == find_checkpoint(workspace.layout, record.champion)
+    trained = [run for run in workspace.runs().values() if run.trial == record.champion and run.kind == "train"]
+    assert champion == find_checkpoint(workspace.layout, trained[-1].id)
+    with pytest.raises(NotFound, match=f"did you mean '{record.id}"):
+        find_checkpoint(workspace.layout, record.id + "x")
