@@ -1,96 +1,29 @@
-"""The command line over a workspace in a temporary folder: in this process, and as a process of its own."""
+"""A workspace for the command line: one of the stories, named through VBOTD_HOME."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.daemon.workspace import Workspace, make_workspace
+from tests.cli.calling import call, campaign_file, home, layout, spawn, workspace
+from tests.stories import tell
 from vbotd.cli import cli
-from vbotd.layout import Layout
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty workspace, which every verb finds, and where this process is."""
-    monkeypatch.setenv("VBOTD_HOME", str(tmp_path))
-    monkeypatch.delenv("VBOTD_PLUGINS", raising=False)
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+__all__ = ["call", "campaign_file", "home", "layout", "spawn", "vbotd", "workspace"]  # fixtures
 
 
 @pytest.fixture
-def layout(home: Path) -> Layout:
-    return Layout(home)
+def vbotd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Return a function that calls the command line on a story: `vbotd("success", "status", "--json")`."""
 
+    def call(name: str, *args: str) -> Result:
+        home = tmp_path / name
+        if not home.exists():
+            tell(home, name)
+        monkeypatch.setenv("VBOTD_HOME", str(home))
+        return CliRunner().invoke(cli, list(args), catch_exceptions=False)
 
-@dataclass
-class Called:
-    """What a verb printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def call(home: Path) -> Callable[..., Called]:
-    """Call a verb in this process: `call("check", "x.yaml")`."""
-    def called(*words: str, stdin: str | None = None) -> Called:
-        result: Result = CliRunner().invoke(cli, list(words), input=stdin)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Called(result.exit_code, result.stdout, result.stderr)
-    return called
-
-
-@pytest.fixture
-def spawn(home: Path) -> Callable[..., Called]:
-    """Call a verb as a process of its own."""
-    def spawned(*words: str) -> Called:
-        done = subprocess.run([sys.executable, "-m", "vbotd", *words], capture_output=True, text=True, timeout=120,
-                              stdin=subprocess.DEVNULL, cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        return Called(done.returncode, done.stdout, done.stderr)
-    return spawned
-
-
-@pytest.fixture
-def workspace(home: Path) -> Iterator[Workspace]:
-    """The same workspace with the fake task, over which real daemons can be started."""
-    made = make_workspace(home)
-    yield made
-    made.close()
-
-
-CAMPAIGN = """version: 1
-name: walk
-task: vbot_walk_flat
-budget: {hours: 1, trials: 4}
-train: {env_steps: 1e6, seed: 1}
-search:
-  space:
-    ppo.learning_rate: {log: [1e-4, 1e-3]}
-"""
-
-
-@pytest.fixture
-def campaign_file(home: Path) -> Path:
-    path = home / "walk.yaml"
-    path.write_text(CAMPAIGN)
-    return path
+    return call

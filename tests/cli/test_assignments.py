@@ -17,7 +17,9 @@ def test_a_value_is_read_as_yaml_would(text: str, value: object):
     assert type(parse_assignments([text])["k"]) is type(value)
 
 
-@pytest.mark.parametrize("texts", [["k"], ["=1"], ["k="], ["k=.nan"], ["k=007"], ["k=[a]"], ["k=[true]"], ["k=1", "k=1"]])
+@pytest.mark.parametrize("texts", [
+    ["k"], ["=1"], ["k="], ["k=.nan"], ["k=007"], ["k=[a]"], ["k=[true]"], ["k=1", "k=1"],
+])
 def test_what_is_no_setting_is_wrong_usage(texts: list[str]):
     with pytest.raises(click.UsageError):
         parse_assignments(texts)

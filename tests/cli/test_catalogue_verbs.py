@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT
+from tests.cli.calling import ROOT
 from vbotd.cli.tasks import page_markdown, value_text
 from vbotd.train.tasks.cards import TASKS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.conftest import ROOT
+from tests.cli.calling import ROOT
 
 
 def test_a_good_file_is_summed_up(call, campaign_file):

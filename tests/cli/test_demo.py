@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT
+from tests.cli.calling import ROOT
 from tests.daemon.workspace import Workspace, campaign
 from vbotd.cli.demo import CAMPAIGN
 

@@ -85,7 +85,8 @@ def test_a_campaign_is_a_row_for_each_run_and_a_trial_too(home):
     make_run(home)
     make_run(home, "demo-1123/t002/train-s1-a1", iterations=0)
     rows = monitor("demo-1123").output
-    assert "t001/train-s1-a1" in rows and "t002/train-s1-a1" in rows and "run of demo-1123" in rows and "starting" in rows
+    for text in ("run of demo-1123", "t001/train-s1-a1", "t002/train-s1-a1", "starting"):
+        assert text in rows
     assert "reward terms" not in rows
     assert "t002" not in monitor("demo-1123/t001").output
 

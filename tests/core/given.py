@@ -54,7 +54,8 @@ def ended(run: str, *, code: int | None = 0, signal: int | None = None, result: 
     if result == "good":
         result = {"outcome": "finished", "env_steps": 1000, "simulated_s": 20.0,
                   "checkpoint": {"path": "checkpoints/ckpt_000000001000.pt", "sha256": "ab", "env_steps": 1000},
-                  "metrics": {"eval/success_rate": {"value": value, "low": value - 0.05, "high": value + 0.05, "n": 256}}}
+                  "metrics": {"eval/success_rate": {"value": value, "low": value - 0.05, "high": value + 0.05,
+                                                    "n": 256}}}
     return replace(RunSeen(run=run, claim="shim", alive=False, pid=7, claimed_at=NOW,
                            exit=ExitSeen(exit_code=code, signal=signal, ended_at=NOW + 5, duration_s=5.0),
                            result=result), **changes)

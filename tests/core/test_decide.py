@@ -131,7 +131,7 @@ def test_a_launch_that_never_claimed_is_fenced_and_launched_again_under_a_new_to
 
 def test_a_refused_spawn_goes_back_to_the_queue() -> None:
     state = opened(trials=1)
-    state, events = step(state, LaunchFailedSeen(run=only_run(state), why="EAGAIN"), launching_allowed=False)
+    state, events = step(state, LaunchFailedSeen(run=only_run(state), why="EAGAIN"), cores=0)
     assert kinds(events) == ["RunFenced"] and only_run(state, "queued")
 
 
@@ -144,7 +144,7 @@ def test_a_run_that_another_daemon_started_is_adopted_once() -> None:
 
 def test_proposals_are_checked_against_space_history_and_budget() -> None:
     state = opened(search=True, trials=2)
-    asked = ProposalsSeen(campaign="night-1123", asked=2, proposals=tuple(
+    asked = ProposalsSeen(campaign="night-1123", proposals=tuple(
         Proposal(params=params, proposer="hp-search") for params in (
             {"ppo.learning_rate": 1.0}, {"ppo.learning_rate": 1e-3}, {"ppo.learning_rate": 1e-3},
             {"reward.x": 1.0}, {"ppo.learning_rate": 2e-3}, {"ppo.learning_rate": 3e-3})))
@@ -169,9 +169,20 @@ def test_a_search_that_has_nothing_left_closes_the_campaign_when_its_trials_are_
 
 
 def test_a_campaign_without_anybody_who_proposes_is_paused_and_says_so() -> None:
-    state, events = step(opened(search=True), ProposalsSeen(campaign="night-1123", failed=("hp_search",)))
+    state, events = step(opened(search=True), ProposalsSeen(campaign="night-1123", nobody="hp_search is blocked"))
     paused, = events
     assert isinstance(paused, e.CampaignPaused) and "hp_search" in paused.why
+
+
+def test_a_skill_that_failed_once_does_not_pause_its_campaign() -> None:
+    assert step(opened(search=True), ProposalsSeen(campaign="night-1123"))[1] == ()
+
+
+def test_a_campaign_whose_task_is_gone_is_paused_but_not_before_the_plugins_have_spoken() -> None:
+    state = opened()
+    assert kinds(step(state, tasks={}, knows_tasks=False)[1]) == []
+    paused, = step(state, tasks={})[1]
+    assert isinstance(paused, e.CampaignPaused) and "'walk'" in paused.why
 
 
 def test_hours_count_from_the_first_launch_and_end_trainings_with_a_checkpoint() -> None:

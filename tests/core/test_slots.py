@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.core.given import NOW
 from vbotd.core.sighting import Progress
@@ -13,17 +14,17 @@ from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
 
 
-def record(name: str, accepted_at: float = NOW, status: str = "open") -> CampaignRecord:
+def record(name: str, accepted_at: float = NOW, status: Any = "open") -> CampaignRecord:
     return CampaignRecord(id=name, content=Campaign(version=1, name=name, task="walk", budget=Budget(trials=9)),
-                          sha256=name, file=f"{name}.yaml", status=status, accepted_at=accepted_at)  # type: ignore[arg-type]
+                          sha256=name, file=f"{name}.yaml", status=status, accepted_at=accepted_at)
 
 
-def run(campaign: str, number: int, kind: str = "train", status: str = "queued", threads: int = 0,
-        **changes: object) -> Run:
+def run(campaign: str, number: int, kind: str = "train", status: Any = "queued", threads: int = 0,
+        **changes: Any) -> Run:
     spec = {"train": {"env_steps": 1_000_000}} if kind == "train" else {}
-    return replace(Run(id=f"{campaign}/t{number:03d}/{kind}-s1-a1", campaign=campaign, trial=f"{campaign}/t{number:03d}",
-                       kind=kind, seed=1, attempt=1, status=status, queued_at=NOW + number, threads=threads,  # type: ignore[arg-type]
-                       spec=spec), **changes)  # type: ignore[arg-type]
+    trial = f"{campaign}/t{number:03d}"
+    return replace(Run(id=f"{trial}/{kind}-s1-a1", campaign=campaign, trial=trial, kind=kind, seed=1, attempt=1,
+                       status=status, queued_at=NOW + number, threads=threads, spec=spec), **changes)
 
 
 def state(campaigns: list[CampaignRecord], runs: list[Run]) -> State:

@@ -42,8 +42,9 @@ class Workspace:
     def start(self, *flags: str) -> subprocess.Popen[bytes]:
         environ = {**os.environ, "VBOTD_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
         with open(self.home / "daemon.out", "ab") as log:
-            daemon = subprocess.Popen([sys.executable, "-m", "vbotd", "run", "--quiet", *flags], stdin=subprocess.DEVNULL,
-                                      stdout=log, stderr=log, env=environ, cwd=self.home, start_new_session=True)
+            daemon = subprocess.Popen(
+                [sys.executable, "-m", "vbotd", "run", "--quiet", *flags], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, env=environ, cwd=self.home, start_new_session=True)
         self.daemons.append(daemon)
         return daemon
 

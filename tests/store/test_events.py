@@ -43,7 +43,8 @@ def live_a_little(store: EventStore, choices: list[int]) -> None:
             seen = [ended(live[0].id, code=1, result=None)]
         elif open_campaigns:
             verb = ("pause", "resume", "cancel", "note")[choice % 4]
-            seen = [CommandSeen(key=f"k{number}", verb=verb, args={"id": open_campaigns[0], "text": "x"}, principal="p")]
+            args = {"id": open_campaigns[0], "text": "x"}
+            seen = [CommandSeen(key=f"k{number}", verb=verb, args=args, principal="p")]
         store.commit(decide(store.state, seen, circumstances), NOW + number)  # type: ignore[arg-type]
 
 

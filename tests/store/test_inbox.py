@@ -69,7 +69,8 @@ def test_ten_at_once_all_arrive(layout: Layout):
 
 
 @pytest.mark.parametrize(("name", "stored"), [
-    ("a.yml", "a.yml"), ("a.txt", "a.yaml"), ("a", "a.yaml"), ("../../a.yaml", "a.yaml"), (".hidden.yaml", "hidden.yaml"),
+    ("a.yml", "a.yml"), ("a.txt", "a.yaml"), ("a", "a.yaml"), ("../../a.yaml", "a.yaml"),
+    (".hidden.yaml", "hidden.yaml"),
 ])
 def test_the_name_is_one_that_the_daemon_looks_at(layout: Layout, name: str, stored: str):
     assert drop_campaign(layout, name, b"x") == layout.inbox / stored

@@ -54,7 +54,8 @@ def test_result_holds_the_tasks_metrics_with_intervals(evaluated):
     result = json.loads((evaluated("one").path / "result.json").read_text())
     assert result["outcome"] == "finished"
     metrics = result["metrics"]
-    for tag in ("eval/success_rate", "eval/survival_rate", "eval/speed_error_mps", "eval/yaw_error_radps", "eval/fall_rate"):
+    for name in ("success_rate", "survival_rate", "speed_error_mps", "yaw_error_radps", "fall_rate"):
+        tag = f"eval/{name}"
         assert metrics[tag]["n"] == 20
         assert metrics[tag]["low"] <= metrics[tag]["value"] <= metrics[tag]["high"]
 

@@ -9,13 +9,13 @@ from vbotd.train.tasks.cards import WALK
 from vbotd.train.tasks.environment import StepResult
 from vbotd.train.tasks.settings import resolve
 
-N, T, O, A = 16, 8, 5, 2
+N, T, OBS, ACT = 16, 8, 5, 2
 
 
 def learner(**changes: object) -> Ppo:
     overrides = {"rollout": T, "epochs": 4, "minibatches": 2, "hidden": [16]} | changes
     settings = PpoSettings.of(resolve(WALK, {f"ppo.{key}": value for key, value in overrides.items()}).ppo)
-    return Ppo(settings, O, A, N, seed=0)
+    return Ppo(settings, OBS, ACT, N, seed=0)
 
 
 def step_result(rewards: np.ndarray, *, timed_out: int | None = None) -> StepResult:
@@ -23,18 +23,18 @@ def step_result(rewards: np.ndarray, *, timed_out: int | None = None) -> StepRes
     if timed_out is not None:
         clock[timed_out] = True
     return StepResult(
-        obs=np.zeros((N, O), dtype=np.float32),
+        obs=np.zeros((N, OBS), dtype=np.float32),
         rewards=rewards.astype(np.float32),
         terminated=np.zeros(N, dtype=bool),
         timed_out=clock,
-        terminal_obs=np.full((int(clock.sum()), O), 2.0, dtype=np.float32),
+        terminal_obs=np.full((int(clock.sum()), OBS), 2.0, dtype=np.float32),
     )
 
 
 def fill(ppo: Ppo, seed: int = 0) -> np.ndarray:
     """A bandit: the reward is the first action."""
     rng = np.random.default_rng(seed)
-    obs = rng.standard_normal((N, O)).astype(np.float32)
+    obs = rng.standard_normal((N, OBS)).astype(np.float32)
     for t in range(T):
         actions = ppo.act(obs, t)
         ppo.record(step_result(actions[:, 0]), t)
@@ -69,14 +69,14 @@ def test_one_update_lowers_the_value_loss_of_its_batch():
 def test_a_time_out_is_worth_the_value_of_the_terminal_observation():
     ppo = learner()
     fill(ppo)
-    obs = np.zeros((N, O), dtype=np.float32)
+    obs = np.zeros((N, OBS), dtype=np.float32)
     for t in range(T):
         ppo.act(obs, t)
         ppo.record(step_result(np.zeros(N), timed_out=3 if t == T - 1 else None), t)
     ppo.returns(obs)
     r, gamma = ppo.rollout, ppo.settings.gamma
-    terminal_value = ppo.policy.value(ppo.normaliser(torch.full((1, O), 2.0))).item()
-    next_value = ppo.policy.value(ppo.normaliser(torch.zeros(1, O))).item()
+    terminal_value = ppo.policy.value(ppo.normaliser(torch.full((1, OBS), 2.0))).item()
+    next_value = ppo.policy.value(ppo.normaliser(torch.zeros(1, OBS))).item()
     assert r.targets[-1, 3].item() == pytest.approx(gamma * terminal_value, abs=1e-5)
     assert r.targets[-1, 4].item() == pytest.approx(gamma * next_value, abs=1e-5)
 

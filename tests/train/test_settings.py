@@ -11,7 +11,8 @@ from vbotd.train.tasks.settings import resolve
 
 
 def test_an_unknown_key_names_the_allowed_ones_and_the_nearest():
-    with pytest.raises(SpecError, match=r"no setting 'reward.fal_event' — allowed: reward\..*did you mean 'reward.fall_event'"):
+    message = r"no setting 'reward.fal_event' — allowed: reward\..*did you mean 'reward.fall_event'"
+    with pytest.raises(SpecError, match=message):
         resolve(WALK, {"reward.fal_event": -1.0})
 
 

@@ -31,7 +31,7 @@ def workspace_checks(layout: Layout, *, rebuild: bool) -> Iterator[Check]:
     for name, check in checks:
         try:
             yield check(layout)
-        except VbotdError as error:
+        except (VbotdError, sqlite3.Error) as error:
             yield Check(name=name, level="fail", message=str(error))
 
 

@@ -35,7 +35,7 @@ def resolve_id(reader: Reader, text: str) -> tuple[Thing, str]:
         return "event", event[1]
     campaigns = [record.id for record in reader.records()]
     known = _ids_like(reader, text, campaigns)
-    begun = [item for item in known if item[1].startswith(text)] or [
+    begun = [item for item in known if _begins(item[1], text)] or [
         item for item in known if item[1].endswith(f"/{text}")]
     # A campaign's id begins the ids of all its trials: the shallowest match is the one that is meant.
     depth = min((item[1].count("/") for item in begun), default=0)
@@ -52,12 +52,19 @@ def _hint(text: str, known: Iterable[tuple[Thing, str]]) -> str:
     """Return what could have been meant: ids whose beginning is near, else the newest campaigns."""
     from difflib import SequenceMatcher
     ids = [id_ for _, id_ in known]
-    scored = sorted(((-SequenceMatcher(None, text, id_[: len(text)]).ratio(), id_.count("/"), id_) for id_ in ids))
-    near = [id_ for score, _, id_ in scored if -score >= NEAR][:3]
+    alike = [id_ for id_ in ids if id_.count("/") == text.count("/")]
+    scored = sorted((-SequenceMatcher(None, text, id_[: len(text)]).ratio(), id_) for id_ in alike)
+    near = [id_ for score, id_ in scored if -score >= NEAR][:3]
     if near:
         return f"did you mean {' or '.join(repr(id_) for id_ in near)}?"
     campaigns = [id_ for id_ in ids if "/" not in id_]
     return f"known: {', '.join(campaigns[-8:])}" if campaigns else "there is none yet"
+
+
+def _begins(id_: str, text: str) -> bool:
+    """Say whether every part of a text begins that part of an id: `flat/t003` begins `flat-night-1123/t003`."""
+    parts, wanted = id_.split("/"), text.split("/")
+    return len(wanted) <= len(parts) and all(part.startswith(want) for part, want in zip(parts, wanted, strict=False))
 
 
 def _exact(reader: Reader, text: str) -> tuple[Thing, str] | None:

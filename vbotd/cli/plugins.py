@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import suppress
 
 import click
@@ -29,7 +30,8 @@ def command(as_json: bool) -> None:
 
 def blocked_plugins(layout: Layout) -> dict[str, str]:
     """Return the plugins that the daemon has stopped asking since it last started, with why."""
-    with suppress(StoreError), Reader(layout.store) as reader:
+    # A store that cannot be read is the doctor's business; the list of plugins is none the worse for it.
+    with suppress(StoreError, sqlite3.Error), Reader(layout.store) as reader:
         started = reader.last_events(kinds=("DaemonStarted",), limit=1)
         events = reader.events(after=started[0].seq if started else 0, kinds=("PluginBlocked",))
         return {stored.event.plugin: stored.event.why for stored in events if isinstance(stored.event, PluginBlocked)}

@@ -73,7 +73,7 @@ class RunWatch:
         self._folder, self._now = folder, now
         absolute = folder.resolve()
         below = absolute.is_relative_to(layout.runs)
-        self.name = plain(absolute.relative_to(layout.runs) if below else absolute.name)
+        self.name = plain(absolute.relative_to(layout.runs) if below else Path(*absolute.parts[-3:]))
         self._tail, self._book = RunTail(folder), SeriesBook()
         self._troubles: list[str] = []
 

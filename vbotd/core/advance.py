@@ -41,7 +41,12 @@ def advance(state: State, circumstances: Circumstances) -> tuple[Event, ...]:
 def _due(state: State, circumstances: Circumstances) -> Iterator[Event]:
     for campaign in state.campaigns.values():
         task = circumstances.tasks.get(campaign.content.task)
-        if task is None or campaign.status not in ("open", "closing"):
+        if campaign.status not in ("open", "closing"):
+            continue
+        if task is None:
+            if circumstances.knows_tasks:
+                yield e.CampaignPaused(campaign=campaign.id, by="core", why=(
+                    f"no plugin offers the task '{campaign.content.task}' any more; see 'vbotd plugins'"))
             continue
         yield from _trials_due(state, campaign, circumstances, task)
         if campaign.status == "open":
@@ -135,8 +140,6 @@ def _closed(campaign: CampaignRecord, champion: Trial, state: State) -> e.Campai
 
 
 def _launches_due(state: State, circumstances: Circumstances) -> Iterator[Event]:
-    if not circumstances.launching_allowed:
-        return
     coming = frozenset(c.id for c in state.campaigns.values() if c.status == "open" and proposals_wanted(state, c, 1))
     for start in choose_starts(state, cores=circumstances.cores, progress=circumstances.progress, more_to_come=coming):
         run = state.runs[start.run]

@@ -114,9 +114,9 @@ def _proposals(state: State, seen: s.ProposalsSeen, c: Circumstances) -> list[Ev
         if seen.exhausted:
             events.append(e.CampaignClosing(campaign=campaign.id, why=f"the search has nothing more to try: "
                                                                       f"{seen.exhausted[0].why}"))
-        elif seen.failed:
-            events.append(e.CampaignPaused(campaign=campaign.id, by="core", why=(
-                f"nobody proposes a trial: {', '.join(seen.failed)} cannot answer")))
+        elif seen.nobody:
+            events.append(e.CampaignPaused(campaign=campaign.id, by="core",
+                                           why=f"nobody proposes a trial: {seen.nobody}"))
     return events
 
 

@@ -21,6 +21,9 @@ def reconcile(run: Run, seen: RunSeen) -> RunStarted | RunFenced | RunEnded | No
     true code. Lock free, no exit, tree swept: lost.
     """
     if seen.claim == "fenced" or seen.fence == "won":
+        if run.status == "stopping":
+            return RunEnded(campaign=run.campaign, trial=run.trial, run=run.id, outcome="stopped",
+                            reason=f"{run.stop_why} (it had not started yet)")
         return RunFenced(campaign=run.campaign, trial=run.trial, run=run.id, token=run.token,
                          why="the launch was proved never to have started anything")
     if seen.claim == "none":

@@ -110,9 +110,10 @@ def _questions(state: State, done: Done, circumstances: Circumstances) -> Iterat
         if campaign.status == "open" and campaign.content.skills:
             count = proposals_wanted(state, campaign, circumstances.cores)
             trials = state.trials_of(campaign.id)
-            # a new question only when something has changed since the last one
+            # a new question only when something has changed since the last one; a failure counts, so that a
+            # skill that failed is asked again until it answers or is blocked
             key = ("propose", campaign.id, len(trials), sum(t.judged for t in trials), campaign.refused_proposals,
-                   campaign.forgiven, campaign.content.budget.trials, state.blocked)
+                   campaign.forgiven, campaign.content.budget.trials, sum(state.plugin_failures.values()))
             if count and key not in done.asked:
                 yield AskProposals(campaign=campaign.id, count=count, key=key,
                                    after=trials[-1].proposal.proposer if trials else "",

@@ -183,7 +183,7 @@ def _sections(sections: Iterable[tuple[str, Section]], room: int) -> list[str]:
 def _plain(value: Any) -> Any:
     """Return values that every JSON reader takes: clean texts, no number that is not finite."""
     if isinstance(value, Mapping):
-        return {clean(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, str):

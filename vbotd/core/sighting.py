@@ -9,6 +9,7 @@ from typing import Any, Literal
 from vbotd.domain.campaign import Campaign
 from vbotd.domain.finding import Finding, Problem
 from vbotd.domain.skill import Exhausted, FollowUp, Opinion
+from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import CheckpointRef, Proposal
 
 
@@ -79,13 +80,15 @@ class RunSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalsSeen:
-    """What the campaign's skills answered, in the order they were declared, combined by `core.opinions`."""
+    """What the campaign's skills answered, in the order they were declared, combined by `core.opinions`.
+
+    `nobody` says why there was no plugin at all that could be asked ("" where there was one, even if it failed).
+    """
 
     campaign: str
     proposals: tuple[Proposal, ...] = ()
     exhausted: tuple[Exhausted, ...] = ()
-    asked: int = 0
-    failed: tuple[str, ...] = ()
+    nobody: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +177,10 @@ class Progress:
 class Circumstances:
     """Everything besides the state and the sightings that a decision may depend on.
 
-    `progress` is by run id; `entries` is the worker of (task, run kind), ("", kind) where the task has none of its
-    own; `judges` and `followers` are the plugins that answer those hooks; `deadlines` is the epoch time at which
-    a campaign has to be over; `nonce` makes this daemon's tokens unique.
+    `knows_tasks` is False until the plugins have said what they offer; `progress` is by run id; `entries` is the
+    worker of (task, run kind), ("", kind) where the task has none of its own; `judges` and `followers` are the
+    plugins that answer those hooks; `deadlines` is the epoch time at which a campaign has to be over; `nonce`
+    makes this daemon's tokens unique.
     """
 
     now: float
@@ -184,11 +188,11 @@ class Circumstances:
     nonce: str
     month_day: str = "0101"
     progress: Mapping[str, Progress] = field(default_factory=dict)
-    tasks: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, TaskCard] = field(default_factory=dict)
+    knows_tasks: bool = True
     entries: Mapping[tuple[str, str], str] = field(default_factory=dict)
     judges: tuple[str, ...] = ()
     followers: tuple[str, ...] = ()
     deadlines: Mapping[str, float] = field(default_factory=dict)
-    launching_allowed: bool = True
     max_attempts: int = 3
     block_after: int = 3

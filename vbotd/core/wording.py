@@ -27,8 +27,8 @@ def clean(text: object, most: int = LONGEST_TEXT) -> str:
     """Return foreign text on one line, without control or invisible characters, cut after `most` characters."""
     # Cut first: a log line of a megabyte is not walked through.
     raw = str(text)[: most * 8]
-    shown = "".join(" " if char.isspace() else char for char in raw
-                    if char.isspace() or unicodedata.category(char)[0] != "C")
+    shown = raw if raw.isprintable() else "".join(
+        " " if char.isspace() else char for char in raw if char.isspace() or unicodedata.category(char)[0] != "C")
     line = " ".join(shown.split())
     return line if len(line) <= most else line[: max(0, most - 1)].rstrip() + "…"
 

@@ -68,7 +68,8 @@ class Inbox:
                 yield FileSeen(file=path.name, sha256=sha, text=text, content=found,
                                taken=self._store.campaign_ids(found.name))
             else:
-                yield FileSeen(file=path.name, sha256=sha, text=text, problems=found)
+                yield FileSeen(file=path.name, sha256=sha, text=text, problems=found,
+                               refused_before=self._store.was_refused(sha))
 
     def commands(self) -> Iterator[CommandSeen | Path]:
         """Yield the commands that wait; a file that is none comes as its path, to be put aside."""

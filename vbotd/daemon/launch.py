@@ -23,7 +23,7 @@ from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
 
 ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
-            "CUDA_VISIBLE_DEVICES", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR", "VBOTD_HOME")
+            "CUDA_VISIBLE_DEVICES", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
 FENCE_AFTER_S = 20.0  # a shim needs 30 ms to claim; one that has not by then, and is gone, never will
 
 
@@ -32,6 +32,9 @@ class Launcher(Protocol):
 
     def start(self, run: Run) -> None:
         """Start a run whose launch is committed. Raises OSError when the system refuses."""
+
+    def tend(self) -> None:
+        """Do what is due now and then; called once a tick."""
 
     def look(self, run: Run) -> RunSeen:
         """Return what there is to see of a live run now."""
@@ -62,10 +65,14 @@ class LocalLauncher:
                 env=worker_environment(run, self._layout, os.environ))
         self._adopted.add(run.token)
 
+    def tend(self) -> None:
+        """Reap the shims that have ended, so that none stays behind as a zombie."""
+        for token in [token for token, process in self._shims.items() if process.poll() is not None]:
+            del self._shims[token]
+
     def look(self, run: Run) -> RunSeen:
         """Read claim, lock, exit and result, in the order that makes 'free lock and no exit' final."""
         folder = self._layout.run(run.id)
-        self._reap(run.token)
         claim = _json(folder / shim.name_of("claim", run.launch))
         if claim is None:
             return RunSeen(run=run.id, claim="none", alive=False, fence=self._fence(run, folder))
@@ -119,11 +126,6 @@ class LocalLauncher:
                               {"version": shim.PROTOCOL, "by": "daemon", "token": run.token, "at": time.time()})
         return "won" if won else "lost"
 
-    def _reap(self, token: str) -> None:
-        process = self._shims.get(token)
-        if process is not None and process.poll() is not None:
-            del self._shims[token]
-
     def _shim_copy(self) -> Path:
         source = Path(shim.__file__).read_bytes()
         copy = self._layout.shims / f"{hashlib.sha256(source).hexdigest()[:16]}.py"
@@ -152,8 +154,8 @@ def worker_environment(run: Run, layout: Layout, environ: Mapping[str, str]) -> 
     threads = str(run.threads)
     path = [str(layout.plugins), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
     # GOMP_SPINCOUNT: without it, threads that spin at barriers made two concurrent runs ten times slower
-    return {**kept, "VBOTD_TOKEN": run.token, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
-            "GOMP_SPINCOUNT": "1000", "PYTHONUNBUFFERED": "1",
+    return {**kept, "VBOTD_HOME": str(layout.home), "VBOTD_TOKEN": run.token,
+            "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "GOMP_SPINCOUNT": "1000", "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join(path)}
 
 

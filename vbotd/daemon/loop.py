@@ -36,7 +36,7 @@ from vbotd.domain.campaign import Campaign
 from vbotd.domain.event import Event, Stored
 from vbotd.domain.finding import Problem
 from vbotd.host.client import PluginHost
-from vbotd.host.messages import Message
+from vbotd.host.messages import HostGone, Message
 from vbotd.host.one_shot import remember_catalogue
 from vbotd.layout import Layout
 from vbotd.store.events import EventStore
@@ -120,7 +120,11 @@ class Daemon:
         now = time.time()
         seen, self._later = self._later, []
         while not self._messages.empty():
-            seen += self._questions.hear(self._messages.get())
+            message = self._messages.get()
+            if isinstance(message, HostGone):
+                log.warning("action=host_gone %s", message.detail)
+            seen += self._questions.hear(message)
+        self._launcher.tend()
         seen += [self._launcher.look(run) for run in self.state.runs.values() if run.is_live]
         seen += self._watch(now)
         seen += self._due(now)
@@ -189,8 +193,9 @@ class Daemon:
         return Circumstances(
             now=now, cores=self._config.slots or os.cpu_count() or 1, nonce=self._nonce,
             month_day=datetime.fromtimestamp(now, local_zone()).strftime("%m%d"), progress=self._watching.progress,
-            tasks=tasks, entries=entries, judges=self._questions.hooked("judge", self.state.blocked),
-            followers=self._questions.hooked("follow_up", self.state.blocked), deadlines=deadlines,
+            tasks=tasks, knows_tasks=catalogue is not None, entries=entries, deadlines=deadlines,
+            judges=self._questions.hooked("judge", self.state.blocked),
+            followers=self._questions.hooked("follow_up", self.state.blocked),
             max_attempts=self._config.max_attempts, block_after=self._config.block_after)
 
     def _parse(self, data: bytes) -> Campaign | tuple[Problem, ...]:
@@ -209,8 +214,9 @@ class Daemon:
     def _is_idle(self) -> bool:
         """Say whether only a person or a clock could bring new work."""
         working = any(c.status in ("open", "closing") for c in self.state.campaigns.values())
-        return (self._questions.catalogue is not None and not working and not self._later
-                and self._inbox.is_empty() and not any(run.is_live for run in self.state.runs.values()))
+        asking = self._questions.catalogue is None or self._questions.is_waiting
+        return not (working or asking or self._later or any(run.is_live for run in self.state.runs.values())
+                    ) and self._inbox.is_empty()
 
     def _on_message(self, message: Message) -> None:
         self._messages.put(message)

@@ -28,8 +28,8 @@ def perform(effect: Effect, *, done: Done, launcher: Launcher, questions: Questi
             log.info("action=press run=%s rung=%s why=%r", run.id, rung, run.stop_why)
             launcher.press(run, rung)
         case AskProposals(key=key):
-            done.asked.add(key)
-            questions.proposals(effect, questions.hooked("amend", blocked))
+            if questions.proposals(effect, questions.hooked("amend", blocked)):
+                done.asked.add(key)
         case AskOpinions(key=key):
             done.asked.add(key)
             questions.opinions(effect)

@@ -40,6 +40,7 @@ class _Open:
     finish: Finish
     answers: list[tuple[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    trouble: str = ""
 
 
 class Questions:
@@ -48,6 +49,7 @@ class Questions:
     def __init__(self, host: PluginHost) -> None:
         self._host = host
         self._open: dict[int, _Open] = {}
+        self._proposing: set[str] = set()
         self._checks: dict[str, tuple[Problem, ...] | None] = {}
         self.catalogue: Catalogue | None = None
         self.sections: tuple[tuple[str, Section], ...] = ()
@@ -63,17 +65,26 @@ class Questions:
         return tuple(p.name for p in (self.catalogue.plugins if self.catalogue else ())
                      if hook in p.hooks and p.name not in blocked)
 
-    def proposals(self, effect: AskProposals, amenders: tuple[str, ...]) -> None:
-        """Ask the campaign's skills for trials; plugins that amend are shown each of them."""
+    def proposals(self, effect: AskProposals, amenders: tuple[str, ...]) -> bool:
+        """Ask the campaign's skills for trials; plugins that amend are shown each of them.
+
+        Returns: False, and nothing is asked, while they still think about the same question.
+        """
+        if effect.campaign in self._proposing:
+            return False
+        self._proposing.add(effect.campaign)
+
         def finish(done: _Open) -> list[Sighting]:
             found = combine_proposals(done.answers, effect.count, after=effect.after)
             if amenders and found.proposals:
                 self._amend(effect.campaign, found.proposals)
                 return []
             exhausted = (Exhausted(why=found.exhausted),) if found.exhausted else ()
+            self._proposing.discard(effect.campaign)
             return [s.ProposalsSeen(campaign=effect.campaign, proposals=found.proposals, exhausted=exhausted,
-                                    asked=effect.count, failed=tuple(done.failed) or self._silent(effect, done))]
+                                    nobody=_nobody(effect, done))]
         self._ask(Question(hook="propose", campaign=effect.campaign, args={"count": effect.count}), finish)
+        return True
 
     def opinions(self, effect: AskOpinions) -> None:
         """Ask what the plugins think of a trial."""
@@ -139,7 +150,7 @@ class Questions:
                 if done is not None:
                     if message.detail:
                         self.last_trouble = message.detail
-                        done.failed.append(f"the plugin host ({message.detail})")
+                        done.trouble = message.detail
                     return done.finish(done)
             case HostGone():
                 self.last_trouble = message.detail
@@ -155,19 +166,28 @@ class Questions:
                 amended.append(combine_amendments(proposal, done.answers).proposal)
                 if len(amended) < len(proposals):
                     return []
-                return [s.ProposalsSeen(campaign=campaign, proposals=tuple(amended), asked=len(proposals))]
+                self._proposing.discard(campaign)
+                return [s.ProposalsSeen(campaign=campaign, proposals=tuple(amended))]
             self._ask(Question(hook="amend", campaign=campaign, args={"proposal": proposal}), finish)
 
-    def _silent(self, effect: AskProposals, done: _Open) -> tuple[str, ...]:
-        """Return the skills when nobody at all answered: their plugin is gone or blocked."""
-        return () if done.answers else effect.skills
-
     def _keep_verdict(self, sha256: str, done: _Open) -> list[Sighting]:
-        if done.failed:
+        if done.trouble:
             self._checks.pop(sha256, None)  # a host that is down delays, it never rejects: ask again
+            return []
+        if done.failed:  # a model that raises would be asked for ever
+            self._checks[sha256] = tuple(Problem(
+                line=1, column=1, where="skills", message=f"the plugin '{name}' failed while it checked its block",
+                fix="leave its options out, or see 'vbotd plugins'") for name in done.failed)
             return []
         problems = [problem for _, found in done.answers for problem in found or ()]
         self._checks[sha256] = tuple(
             Problem(line=1, column=1, where=".".join(map(str, (problem.skill, *problem.loc))),
                     message=problem.message, fix=problem.fix) for problem in problems)
         return []
+
+
+def _nobody(effect: AskProposals, done: _Open) -> str:
+    """Return why nobody could be asked at all, "" where somebody answered or at least failed."""
+    if done.answers or done.failed:
+        return ""
+    return done.trouble or f"the plugin of {', '.join(effect.skills)} is gone or blocked; see 'vbotd plugins'"

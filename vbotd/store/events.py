@@ -53,6 +53,11 @@ class EventStore:
         row = self._db.execute("SELECT id FROM campaign WHERE sha256 = ?", (sha256,)).fetchone()
         return row[0] if row else None
 
+    def was_refused(self, sha256: str) -> bool:
+        """Say whether a file with these very bytes was refused before."""
+        return self._db.execute("SELECT 1 FROM event WHERE kind = 'CampaignRefused' AND "
+                                "json_extract(data, '$.sha256') = ? LIMIT 1", (sha256,)).fetchone() is not None
+
     def campaign_ids(self, name: str) -> frozenset[str]:
         """Return the ids in use that begin with a name, of open and of long closed campaigns."""
         rows = self._db.execute("SELECT id FROM campaign WHERE id >= ? AND id < ?", (name, name + "\U0010ffff"))

@@ -19,7 +19,7 @@ from vbotd.store.present import heartbeats, metric_cards, usable_cores, utc_offs
 from vbotd.store.read import Reader
 
 MOST_CLOSED = 8  # closed campaigns in a report; older ones are for `vbotd review`
-MOST_EVENTS = 200  # of each kind
+MOST_EVENTS = 100  # of each kind
 MOST_DEATHS = 5
 MOST_REJECTED = 20
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,26 +46,27 @@ def write_views(layout: Layout, reader: Reader, now: float, sections: Iterable[t
 
 
 def _write_wake_up(layout: Layout, report: Report) -> list[Path]:
-    text = to_markdown(report)
+    values = to_json(report)
     layout.wake_up.parent.mkdir(parents=True, exist_ok=True)
     # Order: the archive before the new report, else a crash between them loses the old one.
-    archived = _archive(layout, report)
-    write_atomic(layout.wake_up, text)
-    write_atomic(layout.wake_up_json, json.dumps(to_json(report), indent=1, allow_nan=False) + "\n")
+    archived = _archive(layout, values)
+    write_atomic(layout.wake_up, to_markdown(report))
+    # Without indent the C encoder does it, ten times as fast.
+    write_atomic(layout.wake_up_json, json.dumps(values, allow_nan=False) + "\n")
     return [*archived, layout.wake_up, layout.wake_up_json]
 
 
-def _archive(layout: Layout, report: Report) -> list[Path]:
+def _archive(layout: Layout, values: Mapping[str, Any]) -> list[Path]:
     """Keep the report that stands there when the new one says something materially different."""
     try:
         before = read_json(layout.wake_up_json, max_bytes=LARGEST_REPORT)
         text = layout.wake_up.read_bytes()
     except (UnreadableFile, OSError):
         return []
-    if before is None or before.get("fingerprint") == to_json(report)["fingerprint"]:
+    if before is None or before.get("fingerprint") == values["fingerprint"]:
         return []
     at = before.get("at")
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at if isinstance(at, int | float) else report.at))
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at if isinstance(at, int | float) else values["at"]))
     folder = layout.wake_up_archive
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"WAKE_UP-{stamp}.md"

@@ -41,9 +41,8 @@ def main(arguments: Sequence[str]) -> int:
 def work(folder: RunFolder) -> None:
     """Read the spec, set the threads before anything heavy is loaded, and call the entry."""
     spec = folder.spec()
-    folder.heartbeat(
-        phase="start", env_steps=0, total_env_steps=spec.train.get("env_steps", 0), env_steps_per_s=0.0, success_rate=None
-    )
+    total = spec.train.get("env_steps", 0)
+    folder.heartbeat(phase="start", env_steps=0, total_env_steps=total, env_steps_per_s=0.0, success_rate=None)
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     os.environ.setdefault("OMP_NUM_THREADS", str(spec.threads))
     # Here and not above: the entry loads torch, and a bad spec should be told within milliseconds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, *, last_gain: float) -
     """Return an ELU network with orthogonal weights; `last_gain` scales the last layer (small: start near zero)."""
     sizes = [inputs, *hidden]
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [_linear(fan_in, fan_out, math.sqrt(2.0)), nn.ELU()]
     return nn.Sequential(*layers, _linear(sizes[-1], outputs, last_gain))
 

@@ -7,6 +7,7 @@ import os
 # Before torch: a libgomp thread that spins at a barrier makes two runs beside each other many times slower.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ def evaluate(folder: RunFolder) -> None:
             "reason": "asked to stop" if episodes.stopped else "",
             "env_steps": episodes.env_steps,
             "wall_s": round(time.perf_counter() - began_s, 3),
-            "simulated_s": episodes.env_steps * float(settings.env["control_dt_s"]),  # type: ignore[arg-type]
+            "simulated_s": episodes.env_steps * float(settings.env["control_dt_s"]),
             "checkpoint": {
                 "path": str(asked["checkpoint"]),
                 "sha256": checkpoint.sha256(Path(asked["checkpoint"])),
@@ -92,9 +93,7 @@ def prepare(folder: RunFolder) -> loop.Training:
     env_steps, num_envs = _sizes(card, spec)
     env = build(card, settings, num_envs, spec.seed, spec.threads)
     ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation_size, NUM_JOINTS, num_envs, spec.seed)
-    training = loop.Training(
-        folder=folder, spec=spec, params=spec.params, total_env_steps=env_steps, env=env, ppo=ppo
-    )
+    training = loop.Training(folder=folder, spec=spec, params=spec.params, total_env_steps=env_steps, env=env, ppo=ppo)
     if spec.resume_from is not None:
         resume(training, spec.resume_from)
         return training
@@ -125,17 +124,15 @@ def build(card: TaskCard, settings: Settings, num_envs: int, seed: int, threads:
         env = registry.call_target(card.factory)(settings, num_envs, seed, threads)
     except ValueError as err:
         raise SpecError(f"{card.name}: {_first_line(err)}") from err
-    return env  # type: ignore[no-any-return]  # the factory's contract
+    return env
 
 
 def load_policy(saved: Mapping[str, Any], settings: Settings, env: Environment, *, warm: bool) -> Any:
-    """Return the networks and the normaliser of a checkpoint; with `warm`, the spread of a fresh policy.
+    """Return the networks and the normaliser of a checkpoint; with `warm`, those to train on.
 
-    A converged policy explores too little to learn a new task, so a warm start gets `ppo.init_std` where that is
-    larger than what the checkpoint has.
+    A converged policy explores too little to learn a new task, so a warm start gets at least half of `ppo.init_std`.
     """
     ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation_size, NUM_JOINTS, 1, seed=0)
-    fresh_log_std = ppo.policy.log_std.detach().clone()
     try:
         ppo.policy.load_state_dict(saved["policy"])
         ppo.normaliser.load_state_dict(saved["normaliser"])
@@ -143,7 +140,7 @@ def load_policy(saved: Mapping[str, Any], settings: Settings, env: Environment, 
         raise SpecError(f"the checkpoint's networks do not fit this task or ppo.hidden ({_first_line(err)})") from err
     if warm:
         with torch.no_grad():
-            ppo.policy.log_std.copy_(torch.minimum(torch.maximum(ppo.policy.log_std, fresh_log_std - 0.7), fresh_log_std))
+            ppo.policy.log_std.clamp_(min=math.log(0.5 * ppo.settings.init_std))
     return ppo.policy, ppo.normaliser
 
 

@@ -11,11 +11,10 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from vbotd.domain.task import ParamValue
 from vbotd.train.sim import Simulator
 from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look, look_at_start
 from vbotd.train.tasks.terms import RewardTable
@@ -102,9 +101,9 @@ class EnvOptions:
     reset_speed_mps: float
 
     @classmethod
-    def of(cls, env: Mapping[str, ParamValue]) -> EnvOptions:
+    def of(cls, env: Mapping[str, Any]) -> EnvOptions:
         """Pick the common options out of a run's env settings."""
-        return cls(**{name: float(env[name]) for name in cls.__slots__})  # type: ignore[arg-type]  # cards say float
+        return cls(**{name: float(env[name]) for name in cls.__slots__})
 
     @property
     def physics_steps(self) -> int:

@@ -42,12 +42,12 @@ class Navigation:
 
     def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
         env = settings.env
-        low, high = env["spawn_radius_m"]  # type: ignore[misc]  # the card says two numbers
+        low, high = env["spawn_radius_m"]
         if not 0.0 <= low <= high < ARENA_RADIUS_M:
             raise ValueError(f"env.spawn_radius_m is {low} to {high} — it needs 0 <= low <= high < {ARENA_RADIUS_M}")
         self._radii_squared = low**2, high**2
-        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))  # type: ignore[arg-type]
-        self._min_height_m = float(env["min_height_m"])  # type: ignore[arg-type]
+        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
+        self._min_height_m = float(env["min_height_m"])
         self._dt_s = options.control_dt_s
         self._hold_steps = max(round(HOLD_S / options.control_dt_s), 1)
         self.distance_m = np.zeros(num_envs)

@@ -149,5 +149,5 @@ def _view(
         foot_contact=feet,
         foot_landed=feet & (memory.swing_s > 0.0),
         swing_s=memory.swing_s + control_dt_s,
-        body_contact=contact[:, NUM_FEET:].any(axis=1),
+        body_contact=np.any(contact[:, NUM_FEET:], axis=1),
     )

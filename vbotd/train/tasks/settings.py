@@ -1,4 +1,4 @@
-"""Which settings does a run have? The defaults of the task's card, with the overrides of the spec checked against it."""
+"""Which settings does a run have? The defaults of the task's card, and the overrides of the spec, checked."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vbotd.train.runio import SpecError
 class Settings:
     """The resolved settings of one run, by group; keys without the group's prefix."""
 
-    ppo: Mapping[str, ParamValue]
+    ppo: Mapping[str, Any]
     reward: Mapping[str, float]
-    env: Mapping[str, ParamValue]
+    env: Mapping[str, Any]
 
 
 def resolve(card: TaskCard, overrides: Mapping[str, Any]) -> Settings:

@@ -29,13 +29,13 @@ class Walk:
     def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
         env = settings.env
         self._options = options
-        self._command_steps = max(round(float(env["command_s"]) / options.control_dt_s), 1)  # type: ignore[arg-type]
+        self._command_steps = max(round(float(env["command_s"]) / options.control_dt_s), 1)
         self._parts = math.ceil(options.episode_steps / self._command_steps)
         ranges = np.array([env["speed_x_mps"], env["speed_y_mps"], env["yaw_rate_radps"]], dtype=float)  # [3, 2]
         self._low, self._high = ranges[:, 0], ranges[:, 1]
-        self._success_error = float(env["success_speed_error_mps"])  # type: ignore[arg-type]
-        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))  # type: ignore[arg-type]
-        self._min_height_m = float(env["min_height_m"])  # type: ignore[arg-type]
+        self._success_error = float(env["success_speed_error_mps"])
+        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
+        self._min_height_m = float(env["min_height_m"])
         self.num_draws = 3 * self._parts
         self.commands = np.zeros((num_envs, self._parts, 3))
         self.command = np.zeros((num_envs, 3))
