@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -104,9 +105,15 @@ def main() -> None:
 
         for warm_up in (status, report, views):
             warm_up()
-        took = {name: [timed(action) for _ in range(wanted.runs)]
-                for name, action in (("status", status), ("report", report), ("views", views))}
-    print(json.dumps({"bench": "cli_start", "events": events, "runs": wanted.runs, "load": round(os.getloadavg()[0], 2)}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took = {"status": [timed(status) for _ in range(wanted.runs)]}
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took |= {"report": [timed(report) for _ in range(wanted.runs)],
+                 "views": [timed(views) for _ in range(wanted.runs)]}
+    # Processor time tells the truth on a machine that does other things as well.
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps({"bench": "cli_start", "events": events, "runs": wanted.runs, "load": round(os.getloadavg()[0], 2),
+                      "status_cpu_ms": round(cpu_s / wanted.runs * 1e3, 1)}
                      | {f"{name}_{what}_ms": round(value, 1) for name, times in took.items()
                         for what, value in (("median", statistics.median(times)), ("max", max(times)))}))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.workspace import Workspace, campaign
-from vbotd.cli.checkpoint_of import find_checkpoint, newest_checkpoint
+from vbotd.cli.checkpoint_of import find_checkpoint, checkpoint_in
 from vbotd.errors import NotFound
 from vbotd.layout import Layout
 
@@ -28,9 +28,17 @@ def test_a_folder_is_its_newest(layout: Layout):
     run_dir = layout.adhoc_runs / "walk-1"
     put_checkpoint(run_dir, 900)
     newest = put_checkpoint(run_dir, 1000)
-    assert newest_checkpoint(run_dir) == newest
+    assert checkpoint_in(run_dir) == newest
     assert find_checkpoint(layout, str(run_dir)) == newest
     assert find_checkpoint(layout, "by-hand/walk-1") == newest
+
+
+def test_a_run_that_chose_its_best_is_taken_at_its_word(layout: Layout):
+    run_dir = layout.adhoc_runs / "walk-1"
+    best = put_checkpoint(run_dir, 900)
+    put_checkpoint(run_dir, 1000)
+    (run_dir / "result.json").write_text('{"checkpoint": {"path": "checkpoints/ckpt_000000000900.pt"}}')
+    assert find_checkpoint(layout, str(run_dir)) == best
 
 
 def test_nothing_yet_is_not_found(layout: Layout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Callable
 
@@ -29,6 +30,15 @@ def test_status_shows_what_runs_without_a_daemon(vbotd: Vbotd) -> None:
     assert "cores: 1 of " in output
     assert "flat-night-1123/t002/train-s1-a1  running" in output and "41.0 % of 1,500,000" in output
     assert "'vbotd resume slope-night-1123'" in output
+
+
+def test_status_names_the_daemon_that_holds_the_lock(vbotd: Vbotd, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    vbotd("success", "status")
+    with open(tmp_path / "success" / "state" / "vbotd.lock", "w") as file:
+        file.write("pid 4121, since 2026-11-23 21:00:00\n")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "daemon: running (pid 4121, since 2026-11-23 21:00:00)" in vbotd("success", "status").output
 
 
 def test_status_json_has_the_documented_shape(vbotd: Vbotd) -> None:

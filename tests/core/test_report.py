@@ -148,6 +148,12 @@ def test_a_closed_campaign_leaves_the_report_after_two_nights() -> None:
     assert build(facts_from("success", now=MORNING + 50 * 3600)).bests == ()
 
 
+def test_a_daemon_that_was_stopped_says_when_and_why() -> None:
+    timed = [*story("success"), (MORNING - 60, e.DaemonStopped(pid=1, why="SIGTERM"))]
+    said = build(facts_of(timed, daemon_alive=False)).daemon
+    assert said == "The daemon is not running: it stopped 2026-11-24 07:29 (event 37: SIGTERM)."
+
+
 def test_a_scheduled_campaign_says_when() -> None:
     assert "cron 0 1 * * mon-fri" in build(facts_of([scheduled()])).verdict
 
@@ -269,7 +275,7 @@ def any_event() -> st.SearchStrategy:
         st.builds(e.DaemonStarted, pid=st.just(1), version=TEXT, boot_id=TEXT, clean=st.booleans()))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_facts())
 def test_any_report_is_short_and_clean(facts: Facts) -> None:
     report = build(facts)

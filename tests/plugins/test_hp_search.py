@@ -18,7 +18,8 @@ from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted
 from vbotd.domain.space import Dimension, SearchSpace
 from vbotd.domain.trial import Proposal
-from vbotd.host.discovery import Candidate, load
+from vbotd.host.discovery import Candidate
+from vbotd.host.loading import load
 from vbotd.host.view import HostView, Library
 from vbotd.testing import SPACE, check_plugin, make_history
 

@@ -10,15 +10,15 @@ from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
 from vbotd.errors import NotFound, StoreError
 from vbotd.layout import Layout
+from vbotd.store.files import UnreadableFile, read_json
 from vbotd.store.read import Reader
 
 
 def find_checkpoint(layout: Layout, text: str = "") -> Path:
     """Return the checkpoint file that `text` names; "" is the champion of the last campaign that has one.
 
-    A path is a checkpoint file or a run's folder (then its newest). A campaign is its champion. A trial is
-    the checkpoint that its last evaluation used, else that of its last train run; a run is its own, else
-    the newest in its folder.
+    A path is a checkpoint file or a run's folder (then the one that its result chose). A campaign is its champion. A trial is
+    the checkpoint that its last evaluation used, else that of its last train run; a run is its own.
 
     Raises: NotFound, saying where it looked and what could be meant.
     """
@@ -39,8 +39,12 @@ def find_checkpoint(layout: Layout, text: str = "") -> Path:
     raise NotFound(_what_there_is(layout, text))
 
 
-def newest_checkpoint(run_dir: Path) -> Path | None:
-    """Return the checkpoint with the most env steps in a run's folder, None when there is none."""
+def checkpoint_in(run_dir: Path) -> Path | None:
+    """Return the checkpoint that a run's result chose, else its newest; None when there is none."""
+    with suppress(UnreadableFile):
+        chosen = ((read_json(run_dir / "result.json") or {}).get("checkpoint") or {}).get("path")
+        if isinstance(chosen, str) and (run_dir / chosen).is_file():
+            return run_dir / chosen
     # Twelve digits: the order of the names is the order of the env steps.
     names = sorted((run_dir / "checkpoints").glob("ckpt_*.pt"))
     return names[-1] if names else None
@@ -49,7 +53,7 @@ def newest_checkpoint(run_dir: Path) -> Path | None:
 def _as_path(path: Path) -> Path | None:
     if path.is_file():
         return path.resolve()
-    found = newest_checkpoint(path) if path.is_dir() else None
+    found = checkpoint_in(path) if path.is_dir() else None
     return found.resolve() if found else None
 
 
@@ -94,7 +98,7 @@ def _of_trial(layout: Layout, reader: Reader, campaign: str, trial: str) -> Path
 def _of_run(layout: Layout, run: Run) -> Path | None:
     if run.checkpoint is not None and _below_runs(layout, run.checkpoint.path).is_file():
         return _below_runs(layout, run.checkpoint.path)
-    return newest_checkpoint(layout.run(run.id))
+    return checkpoint_in(layout.run(run.id))
 
 
 def _below_runs(layout: Layout, path: str) -> Path:

@@ -14,7 +14,7 @@ from vbotd.core.report_facts import Facts, Note, Report, Running, Spent
 from vbotd.core.report_needs import needs
 from vbotd.core.report_text import to_json, to_markdown
 from vbotd.core.report_verdict import schedule_words, verdict
-from vbotd.core.wording import counted, when
+from vbotd.core.wording import clean, counted, when
 from vbotd.domain import event as e
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
@@ -38,7 +38,14 @@ def _daemon(facts: Facts) -> str:
     since = f", since {when(started[-1].at, facts.utc_offset_s)} (event {started[-1].seq})" if started else ""
     if facts.daemon_alive is None:
         return f"The daemon last started{since.removeprefix(', since')}." if started else ""
-    return f"The daemon is running{since}." if facts.daemon_alive else "The daemon is not running."
+    if facts.daemon_alive:
+        return f"The daemon is running{since}."
+    stopped = [(s, s.event.why) for s in facts.events if isinstance(s.event, e.DaemonStopped)]
+    if stopped and (not started or stopped[-1][0].seq > started[-1].seq):
+        last, why = stopped[-1]
+        return (f"The daemon is not running: it stopped {when(last.at, facts.utc_offset_s)} "
+                f"(event {last.seq}: {clean(why)}).")
+    return "The daemon is not running."
 
 
 def _spent(facts: Facts) -> Iterator[Spent]:
@@ -52,7 +59,7 @@ def _spent(facts: Facts) -> Iterator[Spent]:
             trials_admitted=len(trials), trials_budget=budget.trials, runs=len(runs),
             env_steps=sum(_env_steps(facts, run) for run in runs if run.kind == "train"),
             env_steps_budget=budget.env_steps, wall_s=sum(_wall_s(facts, run) for run in runs),
-            hours_left=_hours_left(facts, record), next=_next(facts, record))
+            hours_left=_hours_left(facts, record), deadline=record.content.deadline, next=_next(facts, record))
 
 
 def _env_steps(facts: Facts, run: Run) -> int:

@@ -144,6 +144,7 @@ class Spent:
     wall_s: float
     runs: int
     hours_left: float | None
+    deadline: str | None
     next: str
 
 

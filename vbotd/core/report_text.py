@@ -144,6 +144,7 @@ def _spent(item: Spent) -> str:
     trials = f"{item.trials_judged} of {counted(item.trials_budget, 'trial')} judged, {item.trials_admitted} admitted"
     budget = f" of {count(item.env_steps_budget)}" if item.env_steps_budget else ""
     left = "" if item.hours_left is None else f", {item.hours_left:.1f} h left"
+    left += f", deadline {escaped(item.deadline, 40)}" if item.deadline else ""
     status = escaped(item.status.replace("_", " "))
     return (f"- {code(item.campaign)} ({status}): {trials}, {count(item.env_steps)}{budget} env steps and "
             f"{duration(item.wall_s)} of run time (sum over its {counted(item.runs, 'run')}){left}. "

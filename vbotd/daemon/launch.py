@@ -23,7 +23,7 @@ from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
 
 ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
-            "CUDA_VISIBLE_DEVICES", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
+            "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
 FENCE_AFTER_S = 20.0  # a shim needs 30 ms to claim; one that has not by then, and is gone, never will
 
 
@@ -152,11 +152,9 @@ def worker_environment(run: Run, layout: Layout, environ: Mapping[str, str]) -> 
     """Return a worker's environment: an allow-list, so no key of a model endpoint is ever inherited."""
     kept = {name: environ[name] for name in ENV_KEPT if name in environ}
     threads = str(run.threads)
-    path = [str(layout.plugins), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
     # GOMP_SPINCOUNT: without it, threads that spin at barriers made two concurrent runs ten times slower
     return {**kept, "VBOTD_HOME": str(layout.home), "VBOTD_TOKEN": run.token,
-            "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "GOMP_SPINCOUNT": "1000", "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join(path)}
+            "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "GOMP_SPINCOUNT": "1000", "PYTHONUNBUFFERED": "1"}
 
 
 def is_locked(path: Path) -> bool:

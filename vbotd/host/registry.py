@@ -12,7 +12,8 @@ from typing import Any
 from vbotd.domain.skill import SkillCard
 from vbotd.host.blame import describe
 from vbotd.host.catalogue import Catalogue, PluginFailure, same_name
-from vbotd.host.discovery import PREFIX, Candidate, Loaded, find, load_all
+from vbotd.host.discovery import Candidate, find
+from vbotd.host.loading import PREFIX, Loaded, load_all
 from vbotd.host.wire import NOUNS, NotAnAnswer, decode_answer, encode_answer
 
 

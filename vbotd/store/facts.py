@@ -56,6 +56,11 @@ def _records(reader: Reader, events: Iterable[Stored], now: float) -> tuple[Camp
         record = reader.record(campaign)
         if record is not None and record.closed_at is not None and now - record.closed_at <= RECENT_S:
             found[record.id] = record
+    # A campaign that is over, and a process of it that is not, is not passed over in silence.
+    for campaign in {run.campaign for run in reader.live_runs()} - found.keys():
+        record = reader.record(campaign)
+        if record is not None:
+            found[record.id] = record
     return tuple(sorted(found.values(), key=lambda record: record.accepted_at))
 
 

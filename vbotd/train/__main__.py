@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vbotd.train.runio import EXIT_BAD_SPEC, EXIT_DIVERGED, EXIT_OK, RunFolder, SpecError
 
@@ -46,8 +47,11 @@ def work(folder: RunFolder) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     os.environ.setdefault("OMP_NUM_THREADS", str(spec.threads))
     # Here and not above: the entry loads torch, and a bad spec should be told within milliseconds.
+    from vbotd.host.discovery import mount_workspace
     from vbotd.train.tasks import registry
 
+    if "VBOTD_HOME" in os.environ:  # a task of the workspace's own plugins brings its own worker
+        mount_workspace(Path(os.environ["VBOTD_HOME"]) / "plugins")
     registry.call_target(spec.entry)(folder)
 
 

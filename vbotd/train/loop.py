@@ -115,9 +115,10 @@ def keep(training: Training, *, now: bool) -> None:
     spacing = max(training.total_env_steps // SAVES_PER_RUN, 1)
     rollout = training.ppo.rollout.num_samples
     due = training.env_steps // spacing > (training.env_steps - rollout) // spacing
+    if not (now or due):
+        return
     newest = checkpoint.read_index(training.folder.path)[-1:]
-    already = bool(newest) and newest[0].env_steps == training.env_steps
-    if already or not (now or due):
+    if newest and newest[0].env_steps == training.env_steps:
         return
     checkpoint.save(training.folder.path, snapshot(training), training.env_steps, training.recent.mean("success"))
     checkpoint.prune(training.folder.path)
