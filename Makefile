@@ -52,7 +52,7 @@ bench-throughput: install ## env steps a second, part by part
 	$(BIN)/vbotd bench throughput
 
 golden: install ## write the golden files of the tests anew; read the diff before you commit it
-	VBOTD_WRITE_GOLDEN=1 $(BIN)/python -m pytest -m "not slow" tests -k golden
+	VBOTD_REWRITE_GOLDEN=1 $(BIN)/python -m pytest tests/core
 
 docs: install ## generate the parts of the documentation that come from the code
 	$(BIN)/python -m vbotd.core.campaign_docs

@@ -52,5 +52,12 @@ def test_the_demo_campaign_is_good(call):
     assert call("check", str(ROOT / "campaigns" / "demo.yaml")).code == 0
 
 
+def test_the_example_of_the_readme_is_good(call, home: Path):
+    example = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (home / "example.yaml").write_text(example)
+    called = call("check", "example.yaml")
+    assert called.code == 0, called.err
+
+
 def test_a_missing_file_is_not_found(call):
     assert call("check", "nowhere.yaml").code == 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.workspace import Workspace, campaign
-from vbotd.cli.checkpoint_of import find_checkpoint, checkpoint_in
+from vbotd.cli.checkpoint_of import checkpoint_in, find_checkpoint
 from vbotd.errors import NotFound
 from vbotd.layout import Layout
 

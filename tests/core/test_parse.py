@@ -107,7 +107,7 @@ def test_golden_bad_campaign(path):
     assert isinstance(found, tuple) and found
     text = "".join(problem.render(path.name) + "\n" for problem in found)
     expected = path.with_suffix(".txt")
-    if os.environ.get("VBOTD_WRITE_GOLDEN"):
+    if os.environ.get("VBOTD_REWRITE_GOLDEN"):
         expected.write_text(text, encoding="utf-8")
     assert text == expected.read_text(encoding="utf-8")
 

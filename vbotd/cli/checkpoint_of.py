@@ -17,8 +17,9 @@ from vbotd.store.read import Reader
 def find_checkpoint(layout: Layout, text: str = "") -> Path:
     """Return the checkpoint file that `text` names; "" is the champion of the last campaign that has one.
 
-    A path is a checkpoint file or a run's folder (then the one that its result chose). A campaign is its champion. A trial is
-    the checkpoint that its last evaluation used, else that of its last train run; a run is its own.
+    A path is a checkpoint file or a run's folder, then the one that its result chose; so is a run's id. A
+    campaign is its champion. A trial is the checkpoint that its last evaluation used, else that of its last
+    train run.
 
     Raises: NotFound, saying where it looked and what could be meant.
     """

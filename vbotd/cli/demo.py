@@ -32,14 +32,14 @@ name: demo
 task: vbot_walk_flat
 skills: [hp-search]
 
-# Four settings, each trained for 1 M env steps; two at once on two cores.
-budget: {hours: 1, trials: 4}
-train: {env_steps: 1e6, seed: 1}
+# Three settings, each trained for 1.5 M env steps; two at once on two cores, the last on both.
+budget: {hours: 1, trials: 3}
+train: {env_steps: 1.5e6, seed: 1}
 evaluate: {episodes: 256}
 
 search:
   space:
-    ppo.learning_rate: {log: [3e-4, 3e-3]}
+    ppo.learning_rate: {log: [5e-4, 2e-3]}
     ppo.entropy: {uniform: [0.0, 0.01]}
     reward.action_rate_cost: {uniform: [-0.03, -0.003]}
 

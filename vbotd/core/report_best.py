@@ -12,6 +12,7 @@ from vbotd.domain.metric import Measurement
 from vbotd.domain.trial import Run, Trial
 
 MOST_TRIALS = 5
+MOST_METRICS = 8
 
 
 def best_trials(facts: Facts) -> tuple[BestOf, ...]:
@@ -49,14 +50,17 @@ def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
     checkpoint = trained[-1].checkpoint if trained else None
     alike = _alike(facts, record, trial)
     values = [t.score.value for t in alike if t.score is not None]
+    champion = trial.id == record.champion
+    latest = confirm_run or score_run if champion else None
     return Best(
+        others=_others(latest, tag), others_run=latest.id if latest else "",
         trial=trial.id, tag=tag, score=trial.score, score_run=score_run.id if score_run else "",
         confirmed=confirm_run.metrics.get(tag) if confirm_run else None,
         confirm_run=confirm_run.id if confirm_run else "",
         seeds=len(_train_seeds(facts, alike)) or 1,
         over_seeds=(min(values), max(values)) if len(values) > 1 else None, changes=changes_of(trial),
         checkpoint=checkpoint.path if checkpoint else "", sha256=checkpoint.sha256 if checkpoint else "",
-        verdict=trial.verdict or "", proposer=trial.proposal.proposer, champion=trial.id == record.champion)
+        verdict=trial.verdict or "", proposer=trial.proposal.proposer, champion=champion)
 
 
 def score_tag(facts: Facts, record: CampaignRecord, score: Measurement, run: Run | None) -> str:
@@ -65,6 +69,11 @@ def score_tag(facts: Facts, record: CampaignRecord, score: Measurement, run: Run
     if run is None or run.metrics.get(tag) == score:
         return tag
     return next((other for other, measured in run.metrics.items() if measured == score), tag)
+
+
+def _others(run: Run | None, tag: str) -> tuple[tuple[str, Measurement], ...]:
+    metrics = run.metrics if run else {}
+    return tuple((other, measured) for other, measured in metrics.items() if other != tag)[:MOST_METRICS]
 
 
 def changes_of(trial: Trial) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ class Need:
 class Best:
     """A scored trial. `score` chose it; `confirmed` (None: there is none) was measured on fresh episodes.
 
-    `seeds` counts the training seeds that had these very settings, `over_seeds` is the range of their scores.
+    `others` are further metrics of the champion, measured by `others_run`. `seeds` counts the training seeds that had
+    these very settings, `over_seeds` is the range of their scores.
     """
 
     trial: str
@@ -108,6 +109,8 @@ class Best:
     verdict: str
     proposer: str
     champion: bool
+    others: tuple[tuple[str, Measurement], ...] = ()
+    others_run: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

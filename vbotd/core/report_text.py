@@ -104,7 +104,17 @@ def _table(best_of: BestOf) -> list[str]:
     return [f"{code(best_of.campaign)} ({escaped(best_of.status.replace('_', ' '))}); runs and paths below are inside "
             f"{code('runs/' + prefix)}", "",
             "| trial | score on the episodes that chose | on fresh episodes | seeds | changed | checkpoint |",
-            "|---|---|---|---|---|---|", *rows, *more]
+            "|---|---|---|---|---|---|", *rows, *more, *_others(best_of)]
+
+
+def _others(best_of: BestOf) -> list[str]:
+    """Return what else was measured of the champion, in one line."""
+    champion = next((best for best in best_of.trials if best.champion and best.others), None)
+    if champion is None:
+        return []
+    shown = [f"{code(tag)} {number(measured.value, tag)} [{interval(measured, tag)}]"
+             for tag, measured in champion.others]
+    return ["", f"Also measured by {code(champion.others_run)}: {', '.join(shown)}."]
 
 
 def _row(best: Best, prefix: str) -> str:

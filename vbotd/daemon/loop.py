@@ -191,7 +191,7 @@ class Daemon:
         entries |= {(task.name, kind): entry for task in tasks.values() for kind, entry in task.entries.items()}
         deadlines = {c.id: at for c in self.state.campaigns.values() if (at := deadline_at(c)) is not None}
         return Circumstances(
-            now=now, cores=self._config.slots or os.cpu_count() or 1, nonce=self._nonce,
+            now=now, cores=self._config.slots or len(os.sched_getaffinity(0)), nonce=self._nonce,
             month_day=datetime.fromtimestamp(now, local_zone()).strftime("%m%d"), progress=self._watching.progress,
             tasks=tasks, knows_tasks=catalogue is not None, entries=entries, deadlines=deadlines,
             judges=self._questions.hooked("judge", self.state.blocked),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord, History
 from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import Run, Trial
+from vbotd.errors import StoreError
 from vbotd.store.schema import connect_reader
 
 
@@ -21,6 +23,7 @@ class Reader:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._db = connect_reader(path)
 
     def records(self, *statuses: str) -> tuple[CampaignRecord, ...]:
@@ -64,30 +67,30 @@ class Reader:
                limit: int = 1000) -> tuple[Stored, ...]:
         """Return events in their order, those behind `after`, at most `limit`."""
         where, values = self._where(campaign, run, kinds)
-        rows = self._db.execute(f"SELECT seq, at, kind, version, data FROM event WHERE seq > ?{where} "
-                                "ORDER BY seq LIMIT ?", (after, *values, limit)).fetchall()
+        rows = self._all(f"SELECT seq, at, kind, version, data FROM event WHERE seq > ?{where} "
+                         "ORDER BY seq LIMIT ?", (after, *values, limit))
         return tuple(Stored(seq=r[0], at=r[1], event=decode(*r[2:])) for r in rows)
 
     def last_events(self, *, campaign: str = "", run: str = "", kinds: Sequence[str] = (),
                     limit: int = 50) -> tuple[Stored, ...]:
         """Return the newest events, in their order."""
         where, values = self._where(campaign, run, kinds)
-        rows = self._db.execute(f"SELECT seq, at, kind, version, data FROM event WHERE 1{where} "
-                                "ORDER BY seq DESC LIMIT ?", (*values, limit)).fetchall()
+        rows = self._all(f"SELECT seq, at, kind, version, data FROM event WHERE 1{where} "
+                         "ORDER BY seq DESC LIMIT ?", (*values, limit))
         return tuple(Stored(seq=r[0], at=r[1], event=decode(*r[2:])) for r in reversed(rows))
 
     def last_seq(self) -> int:
         """Return the place of the newest event, 0 for none."""
-        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
+        return int(self._one("SELECT coalesce(max(seq), 0) FROM event")[0])
 
     def answer(self, key: str) -> tuple[bool, str] | None:
         """Return (accepted, answer) of the command with this key, or None while it waits."""
-        row = self._db.execute("SELECT accepted, answer FROM command WHERE key = ?", (key,)).fetchone()
+        row = self._one("SELECT accepted, answer FROM command WHERE key = ?", (key,))
         return (bool(row[0]), row[1]) if row else None
 
     def campaign_with(self, sha256: str) -> str | None:
         """Return the id of the campaign that was accepted with these very bytes."""
-        row = self._db.execute("SELECT id FROM campaign WHERE sha256 = ?", (sha256,)).fetchone()
+        row = self._one("SELECT id FROM campaign WHERE sha256 = ?", (sha256,))
         return row[0] if row else None
 
     def close(self) -> None:
@@ -100,8 +103,18 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: cannot be read: {error} — run 'vbotd doctor'") from error
+
+    def _one(self, query: str, values: Sequence[Any] = ()) -> Any:
+        rows = self._all(query, values)
+        return rows[0] if rows else None
+
     def _load(self, kind: type, query: str, values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(load(kind, row[0]) for row in self._db.execute(query, tuple(values)).fetchall())
+        return tuple(load(kind, row[0]) for row in self._all(query, values))
 
     @staticmethod
     def _first(rows: tuple[Any, ...]) -> Any:

@@ -18,7 +18,7 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, *, last_gain: float) -
     sizes = [inputs, *hidden]
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        layers += [_linear(fan_in, fan_out, math.sqrt(2.0)), nn.ELU()]
+        layers += [_linear(fan_in, fan_out, math.sqrt(2.0)), nn.ELU(inplace=True)]
     return nn.Sequential(*layers, _linear(sizes[-1], outputs, last_gain))
 
 

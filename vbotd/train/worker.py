@@ -99,8 +99,7 @@ def prepare(folder: RunFolder) -> loop.Training:
         return training
     if spec.warm_start is not None:
         saved = checkpoint.load(str(spec.warm_start.get("checkpoint")))
-        ppo.policy, ppo.normaliser = load_policy(saved, settings, env, warm=True)
-        ppo.optimiser = torch.optim.Adam(ppo.policy.parameters(), lr=ppo.settings.learning_rate, eps=1e-5)
+        ppo.adopt(*load_policy(saved, settings, env, warm=True))
     env.start(stagger=True)
     return training
 

@@ -3,12 +3,14 @@
 from vbotd.domain.task import ParamCard, TaskCard
 from vbotd.hookspecs import hookimpl
 
+WORKER = f"{__package__}._fake_worker"
+
 
 @hookimpl
 def vbotd_tasks():
     return [TaskCard(
-        name="fake_walk", summary="ends after a while, well or badly", factory=f"{__package__}._fake_worker:nothing",
-        env_steps=1000, num_envs=1, entries={"train": f"{__package__}._fake_worker:train", "evaluate": f"{__package__}._fake_worker:evaluate"},
+        name="fake_walk", summary="ends after a while, well or badly", factory=f"{WORKER}:nothing",
+        env_steps=1000, num_envs=1, entries={"train": f"{WORKER}:train", "evaluate": f"{WORKER}:evaluate"},
         params=(
             ParamCard(key="env.mode", default="good",
                       choices=("good", "raise", "hang", "deaf", "segfault", "diverge", "lazy", "children")),

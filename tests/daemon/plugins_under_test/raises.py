@@ -2,6 +2,7 @@
 
 from vbotd.hookspecs import hookimpl
 
+
 @hookimpl
 def vbotd_judge(trial, history):
     raise RuntimeError("I never liked this trial")
