@@ -41,7 +41,7 @@ PPO_CARDS = (
     _ppo("learning_rate_max", 1e-3, 1e-4, 1e-2, "fixed", "upper bound of the adaptive schedule"),
     _ppo("kl_target", 0.01, 1e-3, 0.1, "log", "KL divergence of a minibatch that the adaptive schedule aims at"),
     _ppo("rollout", 24, 4, 256, "fixed", "control steps of a rollout"),
-    _ppo("epochs", 5, 1, 20, "fixed", "passes over a rollout"),
+    _ppo("epochs", 4, 1, 20, "fixed", "passes over a rollout"),
     _ppo("minibatches", 4, 1, 64, "fixed", "minibatches of an epoch"),
     _ppo("gamma", 0.99, 0.9, 0.9999, "linear", "discount of a control step"),
     _ppo("gae_lambda", 0.95, 0.8, 1.0, "linear", "decay of the advantage's trace"),
