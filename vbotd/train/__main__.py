@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vbotd.train.runio import EXIT_BAD_SPEC, EXIT_DIVERGED, EXIT_OK, RunFolder, SpecError
+from vbotd.train.threads import prepare
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -44,8 +45,7 @@ def work(folder: RunFolder) -> None:
     spec = folder.spec()
     total = spec.train.get("env_steps", 0)
     folder.heartbeat(phase="start", env_steps=0, total_env_steps=total, env_steps_per_s=0.0, success_rate=None)
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    os.environ.setdefault("OMP_NUM_THREADS", str(spec.threads))
+    prepare(spec.threads)
     # Here and not above: the entry loads torch, and a bad spec should be told within milliseconds.
     from vbotd.host.discovery import mount_workspace
     from vbotd.train.tasks import registry

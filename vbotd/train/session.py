@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vbotd.train.runio import RunFolder, write_json
+from vbotd.train.threads import prepare
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -31,6 +32,7 @@ def train_here(
 
     `on_progress` gets the content of each heartbeat, about once a second. Raises: SpecError.
     """
+    prepare(threads)
     from vbotd.train import worker  # loads torch
 
     sizes = {"env_steps": env_steps, "num_envs": num_envs}
@@ -57,6 +59,7 @@ def evaluate_here(
     on_progress: Progress | None = None,  # None: nobody watches
 ) -> dict[str, Any]:
     """Evaluate a checkpoint and return its metrics, `{tag: {value, low, high, n}}`. Raises: SpecError."""
+    prepare(threads)
     from vbotd.train import worker  # loads torch
     from vbotd.train.checkpoint import load
 

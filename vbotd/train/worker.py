@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# Before torch: a libgomp thread that spins at a barrier makes two runs beside each other many times slower.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
 import math
 import time
 from collections.abc import Mapping
@@ -16,7 +11,7 @@ from typing import Any
 import torch
 
 from vbotd.domain.task import TaskCard
-from vbotd.train import checkpoint, loop
+from vbotd.train import checkpoint, loop, threads
 from vbotd.train.evaluate import Episodes, check_instances, run_episodes
 from vbotd.train.ppo import Ppo, PpoSettings
 from vbotd.train.runio import RunFolder, RunSpec, SpecError
@@ -56,7 +51,7 @@ def evaluate(folder: RunFolder) -> None:
     spec = folder.spec()
     asked = _evaluation(spec)
     saved = checkpoint.load(asked["checkpoint"])
-    torch.set_num_threads(1)  # one, whatever the slot: a matrix product's last bit depends on how it is split
+    threads.apply(1)  # one, whatever the slot: a matrix product's last bit depends on how it is split
     card = registry.find(spec.task)
     settings = resolve(card, _evaluation_params(card, saved, spec.params))
     episodes = run_episodes(
@@ -87,7 +82,7 @@ def evaluate(folder: RunFolder) -> None:
 def prepare(folder: RunFolder) -> loop.Training:
     """Build a training run from its spec: fresh, warm-started, or resumed."""
     spec = folder.spec()
-    torch.set_num_threads(spec.threads)
+    threads.apply(spec.threads)
     card = registry.find(spec.task)
     settings = resolve(card, spec.params)
     env_steps, num_envs = _sizes(card, spec)
