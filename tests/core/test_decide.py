@@ -169,7 +169,7 @@ def test_a_search_that_has_nothing_left_closes_the_campaign_when_its_trials_are_
 
 
 def test_a_campaign_without_anybody_who_proposes_is_paused_and_says_so() -> None:
-    state, events = step(opened(search=True), ProposalsSeen(campaign="night-1123", nobody="hp_search is blocked"))
+    events = step(opened(search=True), ProposalsSeen(campaign="night-1123", nobody="hp_search is blocked"))[1]
     paused, = events
     assert isinstance(paused, e.CampaignPaused) and "hp_search" in paused.why
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.daemon.workspace import PLUGINS, ROOT, Workspace, campaign
 from vbotd.domain import event as e
 
@@ -48,6 +50,23 @@ def test_plugins_that_raise_hang_or_die_are_named_and_the_campaign_goes_on(works
     for name in ("raises", "sleeps", "dies"):
         assert name in report
     assert any("I never liked this trial" in event.detail for event in workspace.events("PluginFailed"))
+
+
+def test_plugins_amend_follow_up_watch_listen_and_write_into_the_report(
+        workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = workspace.home / "heard.txt"
+    monkeypatch.setenv("BUSYBODY_LOG", str(log))
+    add_plugins(workspace, "busybody")
+    workspace.drop("a.yaml", campaign("helped", trials=1, extra=f"skills: [hp-search, busybody]\n{SEARCH}"))
+    workspace.run_until_idle()
+    admitted, = workspace.events("TrialAdmitted")
+    assert admitted.params["ppo.skill"] == 0.75 and admitted.proposal.amended_by == {"ppo.skill": "busybody"}
+    looks = [run for run in workspace.runs().values() if run.kind == "second-look"]
+    assert [(run.outcome, run.asked_by) for run in looks] == [("finished", "busybody")]
+    assert "I was here." in workspace.layout.wake_up.read_text()
+    heard = log.read_text().split()
+    assert "TrialAdmitted" in heard and "RunEnded" in heard, "notices come after each commit"
+    assert [event.outcome for event in workspace.events("CampaignClosed")] == ["finished"]
 
 
 def test_a_skill_that_always_fails_is_blocked_and_its_campaign_waits_for_a_person(workspace: Workspace) -> None:

@@ -147,9 +147,11 @@ def _run_text(layout: Layout, run: Run) -> str:
         beat = None
     if not beat or not beat.get("total_env_steps"):
         return f"{name} starts"
-    share = float(beat["env_steps"]) / float(beat["total_env_steps"])
+    done, total, rate = (float(beat.get(key) or 0.0) for key in ("env_steps", "total_env_steps", "env_steps_per_s"))
+    left = f", {clock((total - done) / rate)} left" if rate > 0 else ""
     success = beat.get("success_rate")
-    return f"{name} {share:.0%}" + ("" if success is None else f" (success {success:.0%})")
+    return (f"{name} {done / 1e6:.2f} of {total / 1e6:.2f} M env steps{left}"
+            + ("" if success is None else f", success {success:.0%}"))
 
 
 def _show_end(layout: Layout, record: CampaignRecord, seconds: float) -> None:

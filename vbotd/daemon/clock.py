@@ -6,8 +6,9 @@ the daemon was down, or twice, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -35,15 +36,11 @@ def last_due(schedule: Schedule, *, since: float, now: float, zone: Any = None) 
         due = datetime.fromisoformat(schedule.at)
         stamp = (due if due.tzinfo else due.replace(tzinfo=zone)).timestamp()
         return stamp if since < stamp <= now else None
-    trigger = CronTrigger.from_crontab(schedule.cron, timezone=zone)
-    found, moment = None, datetime.fromtimestamp(since, UTC).astimezone(zone)
-    for _ in range(LOOK_BACK_FIRES):
-        following = trigger.get_next_fire_time(None, moment)
-        if following is None or following.timestamp() > now:
+    found = None
+    for fire in islice(_cron_fires(schedule.cron or "", since, zone), LOOK_BACK_FIRES):
+        if fire > now:
             break
-        if following.timestamp() > since:
-            found = following.timestamp()
-        moment = following + timedelta(seconds=1)
+        found = fire
     return found
 
 
@@ -56,9 +53,23 @@ def next_due(schedule: Schedule, *, since: float, now: float, zone: Any = None) 
         due = datetime.fromisoformat(schedule.at)
         stamp = (due if due.tzinfo else due.replace(tzinfo=zone)).timestamp()
         return stamp if stamp > now else None
-    moment = datetime.fromtimestamp(now, UTC).astimezone(zone) + timedelta(seconds=1)
-    following = CronTrigger.from_crontab(schedule.cron, timezone=zone).get_next_fire_time(None, moment)
-    return following.timestamp() if following else None
+    return next(_cron_fires(schedule.cron or "", now, zone), None)
+
+
+def _cron_fires(cron: str, after: float, zone: Any) -> Iterator[float]:
+    """Yield the epoch times behind `after` at which a cron line is due.
+
+    When the clocks go back, a time of day that comes twice counts once, the first time; one that is skipped when
+    they go forward counts at the moment it would have been.
+    """
+    trigger = CronTrigger.from_crontab(cron, timezone=zone)
+    while True:
+        fire = trigger.get_next_fire_time(None, datetime.fromtimestamp(after + 1.0, UTC).astimezone(zone))
+        if fire is None:
+            return
+        if fire.timestamp() > after and not fire.fold:
+            yield fire.timestamp()
+        after = fire.timestamp()
 
 
 def schedule_since(campaign: CampaignRecord) -> float:

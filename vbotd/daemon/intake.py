@@ -170,11 +170,12 @@ def _read(path: Path) -> tuple[bytes | None, Problem | None]:
         what = "is a symbolic link" if error.errno == errno.ELOOP else f"cannot be opened: {error.strerror}"
         return None, Problem(line=1, column=1, where="", message=f"{what} — allowed is a regular file that the daemon "
                              "may read", fix="copy the file itself into the inbox")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return None, Problem(line=1, column=1, where="", message="is not a regular file",
+                             fix="copy the file itself into the inbox")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return None, Problem(line=1, column=1, where="", message="is not a regular file",
-                                 fix="copy the file itself into the inbox")
         if status.st_size > MAX_BYTES:
             return None, Problem(line=1, column=1, where="", message=f"has {status.st_size:,} bytes — allowed are "
                                  f"{MAX_BYTES:,}", fix="a campaign is a short text; take out what is none")

@@ -61,3 +61,10 @@ def evaluate(folder):
         "outcome": "finished", "reason": "", "env_steps": 10, "wall_s": 0.1, "simulated_s": 1.0, "checkpoint": None,
         "metrics": {"eval/success_rate": {"value": value, "low": max(0.0, value - 0.05),
                                           "high": min(1.0, value + 0.05), "n": 256}}})
+
+
+def look(folder):
+    spec = folder.spec()
+    write_ledger(spec.run, "start")
+    folder.write_result({"outcome": "finished", "reason": "", "env_steps": 1, "wall_s": 0.1, "simulated_s": 1.0,
+                         "checkpoint": None, "metrics": {}})
