@@ -110,6 +110,16 @@ def test_a_failed_run_has_no_score_and_a_campaign_of_failures_is_failed() -> Non
     assert [event.outcome for event in events if isinstance(event, e.CampaignClosed)] == ["failed"]
 
 
+def test_three_failures_in_a_row_pause_a_campaign_even_while_a_fourth_trial_runs() -> None:
+    state = opened(trials=6)
+    for failed in range(3):
+        assert state.campaigns["night-1123"].status == "open"
+        state, events = step(state, ended(f"night-1123/t{failed + 1:03d}/train-s{failed + 1}-a1", code=1, result=None))
+    assert state.campaigns["night-1123"].status == "paused" and any(run.is_live for run in state.runs.values())
+    state, events = step(state, command("resume", id="night-1123"))
+    assert state.campaigns["night-1123"].status == "open" and "TrialAdmitted" in kinds(events)
+
+
 def test_a_lost_run_is_tried_again_from_its_last_checkpoint_and_not_for_ever() -> None:
     state = opened(trials=1)
     for attempt in (1, 2, 3):

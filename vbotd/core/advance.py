@@ -81,9 +81,10 @@ def _open_due(state: State, campaign: CampaignRecord, circumstances: Circumstanc
         yield e.CampaignClosing(campaign=campaign.id, why=f"all {len(trials)} trials are done")
         return
     failed = failures_in_a_row(trials)
-    if failed - campaign.forgiven >= FAILURES_IN_A_ROW and all(t.judged for t in trials):
+    if failed - campaign.forgiven >= FAILURES_IN_A_ROW:
+        last = [t for t in trials if t.judged][-1]
         yield e.CampaignPaused(campaign=campaign.id, by="core", why=(
-            f"the last {failed} trials all failed ({trials[-1].why[:200]}); "
+            f"the last {failed} trials all failed ({last.why[:200]}); "
             "the rest would cost time and teach nothing"))
         return
     if campaign.refused_proposals >= REFUSALS_PER_TRIAL * content.budget.trials:
