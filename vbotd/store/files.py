@@ -81,6 +81,15 @@ def _create(name: str, folder: int, content: bytes, *, mode: int, durable: bool)
     os.close(handle)
 
 
+def sync_folder(path: Path | str) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_json_atomic(path: Path | str, value: Mapping[str, Any], *, mode: int = 0o644, durable: bool = True) -> None:
     """Replace the file at `path` by `value` as JSON, keys in their given order.
 

@@ -6,7 +6,6 @@ the index does not know; it is found by its name all the same.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vbotd.train.runio import SpecError, sync_folder, write_json
+from vbotd.store.files import sha256_of, sync_folder, write_json_atomic
+from vbotd.train.runio import SpecError
 
 VERSION = 1
 SPACED = 3  # checkpoints kept between the first and the last, besides the best
@@ -49,7 +49,7 @@ def save(folder: Path, content: Mapping[str, Any], env_steps: int, score: float 
         torch.save({"version": VERSION, "env_steps": env_steps, **content}, file)
         file.flush()
         os.fsync(file.fileno())
-    digest = sha256(temporary)
+    digest = sha256_of(temporary)
     os.replace(temporary, target)
     sync_folder(target.parent)
     saved = Saved(path=f"checkpoints/{target.name}", sha256=digest, env_steps=env_steps, score=score)
@@ -66,7 +66,7 @@ def load(path: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise SpecError(f"checkpoint {path} is missing — give the path of a ckpt_*.pt file")
     known = next((s for s in read_index(path.parent.parent) if s.path == f"checkpoints/{path.name}"), None)
-    if known is not None and known.sha256 != sha256(path):
+    if known is not None and known.sha256 != sha256_of(path):
         raise SpecError(f"checkpoint {path} is damaged — its sha256 is not the one in index.json — take another one")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -113,12 +113,6 @@ def read_index(folder: Path) -> list[Saved]:
     return sorted((Saved(**row) for row in rows), key=lambda s: s.env_steps)
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """Return arrays as tensors that own their memory."""
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
@@ -131,4 +125,4 @@ def arrays(saved: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
 
 def _write_index(folder: Path, saved: list[Saved]) -> None:
     rows = [asdict(s) for s in sorted(saved, key=lambda s: s.env_steps)]
-    write_json(folder / "checkpoints" / "index.json", {"checkpoints": rows}, durable=True)
+    write_json_atomic(folder / "checkpoints" / "index.json", {"checkpoints": rows})

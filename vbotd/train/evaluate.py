@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vbotd.store.files import write_atomic
 from vbotd.train import interval
 from vbotd.train.runio import RunFolder, SpecError
 from vbotd.train.tasks.environment import Environment, Finished
@@ -84,9 +84,7 @@ class Episodes:
         writer.writerow(["instance", *self.columns])
         for i in np.flatnonzero(self.done):
             writer.writerow([i, *(_cell(column[i]) for column in self.columns.values())])
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(temporary, path)
+        write_atomic(path, text.getvalue())
 
 
 def run_episodes(

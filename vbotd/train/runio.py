@@ -1,9 +1,8 @@
-"""The worker's side of the run folder: spec in; heartbeat, result and stop requests out. Standard library only."""
+"""The worker's side of the run folder: spec in; heartbeat, result and stop requests out. Nothing heavy is loaded."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from vbotd.store.files import write_json_atomic
 
 HEARTBEAT_INTERVAL_S = 1.0
 EXIT_OK = 0
@@ -73,7 +74,7 @@ class RunFolder:
         self._last_heartbeat_s = now_s
         facts["at"] = time.time()
         # No fsync: a heartbeat that a power cut loses was about to be outdated anyway.
-        write_json(self.path / "heartbeat.json", facts, durable=False)
+        write_json_atomic(self.path / "heartbeat.json", facts, durable=False)
         if self.on_heartbeat is not None:
             self.on_heartbeat(facts)
 
@@ -91,7 +92,7 @@ class RunFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, durably: the proof that work was done."""
-        write_json(self.path / "result.json", {"version": 1, **result}, durable=True)
+        write_json_atomic(self.path / "result.json", {"version": 1, **result})
 
     def _on_sigterm(self, _signum: int, _frame: FrameType | None) -> None:
         self._stopped = True
@@ -127,26 +128,3 @@ def parse_spec(raw: Any) -> RunSpec:
         warm_start=raw.get("warm_start"),
         token=raw.get("token") or "",
     )
-
-
-def write_json(path: Path, content: Mapping[str, Any], *, durable: bool) -> None:
-    """Replace a JSON file so that a reader sees the old one or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, allow_nan=False)
-        file.write("\n")
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
-    if durable:
-        sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

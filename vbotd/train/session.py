@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from vbotd.train.runio import RunFolder, write_json
+from vbotd.store.files import write_json_atomic
+from vbotd.train.runio import RunFolder
 from vbotd.train.threads import prepare
 
 Progress = Callable[[Mapping[str, Any]], None]
@@ -83,7 +84,7 @@ def make_folder(run_dir: Path, *, kind: str, **spec: Any) -> RunFolder:
     run_dir = Path(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     content = {"version": 1, "run": run_dir.name, "kind": kind, "entry": f"vbotd.train.worker:{kind}", "token": ""}
-    write_json(run_dir / "spec.json", content | spec, durable=True)
+    write_json_atomic(run_dir / "spec.json", content | spec)
     return RunFolder(run_dir)
 
 

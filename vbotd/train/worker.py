@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from vbotd.domain.task import TaskCard
+from vbotd.store.files import sha256_of
 from vbotd.train import checkpoint, loop, threads
 from vbotd.train.evaluate import Episodes, check_instances, run_episodes
 from vbotd.train.ppo import Ppo, PpoSettings
@@ -71,7 +72,7 @@ def evaluate(folder: RunFolder) -> None:
             "simulated_s": episodes.env_steps * float(settings.env["control_dt_s"]),
             "checkpoint": {
                 "path": str(asked["checkpoint"]),
-                "sha256": checkpoint.sha256(Path(asked["checkpoint"])),
+                "sha256": sha256_of(Path(asked["checkpoint"])),
                 "env_steps": saved["env_steps"],
             },
             "metrics": _metrics(episodes),
