@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from vbotd.store.files import sha256_of
 from vbotd.train import checkpoint, worker
 from vbotd.train.__main__ import work
 from vbotd.train.runio import RunFolder, SpecError
@@ -76,7 +77,7 @@ def test_a_run_ends_with_result_checkpoint_and_series(run_folder):
     assert result["env_steps"] == 640
     assert result["simulated_s"] == pytest.approx(12.8)
     file = folder.path / result["checkpoint"]["path"]
-    assert checkpoint.sha256(file) == result["checkpoint"]["sha256"]
+    assert sha256_of(file) == result["checkpoint"]["sha256"]
     assert result["metrics"]["train/success_rate"]["n"] > 0
     series = EventAccumulator(str(folder.path), size_guidance={"scalars": 0})
     series.Reload()
