@@ -116,6 +116,11 @@ def test_the_report_is_there_and_names_the_best_trial(workspace: Workspace) -> N
     folder = workspace.layout.campaign(campaign_id)
     assert (folder / "campaign.yaml").read_text() == campaign("good", trials=2)
     assert (folder / "status.yaml").exists() and (folder / "report.md").exists()
+    history = workspace.layout.state / "tasks" / "fake_walk" / "REPORT.md"
+    assert history.read_text().count(f"**`{campaign_id}`**") == 1
+    workspace.drop("better.yaml", campaign("better", trials=1))
+    workspace.run_until_idle()
+    assert history.read_text().count("**`") == 2 and history.read_text().count(f"**`{campaign_id}`**") == 1
 
 
 def _age(workspace: Workspace, campaign_id: str, by_s: float) -> None:

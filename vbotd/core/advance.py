@@ -78,7 +78,8 @@ def _open_due(state: State, campaign: CampaignRecord, circumstances: Circumstanc
         yield e.CampaignClosing(campaign=campaign.id, why=over)
         return
     if len(trials) >= content.budget.trials and all(t.judged for t in trials):
-        yield e.CampaignClosing(campaign=campaign.id, why=f"all {len(trials)} trials are done")
+        yield e.CampaignClosing(campaign=campaign.id, why=(
+            "its one trial is done" if len(trials) == 1 else f"all {len(trials)} trials are done"))
         return
     failed = failures_in_a_row(trials)
     if failed - campaign.forgiven >= FAILURES_IN_A_ROW:

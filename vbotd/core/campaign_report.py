@@ -1,4 +1,4 @@
-"""What is kept of a campaign for good? One section, added to its `report.md` when it closes."""
+"""What is kept of a campaign for good? A section in its own `report.md` and a paragraph in the task's history."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def marker(closed: Stored) -> str:
 def closing_section(facts: Facts, record: CampaignRecord, closed: Stored) -> str:
     """Return the section of a campaign that has closed, as Markdown that ends with a line break."""
     return "\n".join([marker(closed), *_lines(facts, record, closed)]) + "\n"
+
+
+def task_paragraph(facts: Facts, record: CampaignRecord, closed: Stored) -> str:
+    """Return the paragraph that a task's history gets when a campaign on it closes."""
+    best = ranked(facts, record)
+    causes = run_causes(facts.runs_of(record.id))
+    said = [f"**{code(record.id)}**, {when(closed.at, facts.utc_offset_s)} {zone_name(facts.utc_offset_s)}, "
+            f"{escaped(record.outcome)}: {escaped(record.why)} (event {closed.seq})."]
+    if best:
+        said.append(f"Best: {_best(best_from(facts, record, best[0])).removeprefix('- best: ')}.")
+    if causes:
+        said.append(f"Broke: {'; '.join(f'{cause.count} of {escaped(cause.what)}' for cause in causes[:3])}.")
+    return "\n".join([marker(closed), " ".join(said)]) + "\n"
 
 
 def _lines(facts: Facts, record: CampaignRecord, closed: Stored) -> Iterator[str]:

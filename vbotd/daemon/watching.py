@@ -40,7 +40,7 @@ class Watching:
             if bad is not None:
                 findings.append(Finding(rule="not-a-number", level="error", tag=bad.tag, env_steps=bad.step,
                                         message=f"{bad.tag} is {bad.value} at env step {bad.step:,}",
-                                        fix="lower ppo.learning_rate, or look at the reward terms"))
+                                        fix="lower ppo.learning_rate, or look at the reward terms", stop=True))
             if findings:
                 seen.append(FindingsSeen(run=run.id, findings=tuple(("core", f) for f in findings)))
         return seen

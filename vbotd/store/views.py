@@ -1,10 +1,11 @@
 """Which files show people what is true? `WAKE_UP.md` and the folder of each campaign, all made from the store.
 
 The rule this protects: a view may be deleted at any time, and is written whole or not at all. Only a campaign's
-`report.md` is never rewritten: a section is added when the campaign closes, once, known by its marker line.
+`report.md` and a task's `REPORT.md` are never rewritten: each grows when a campaign closes, once, known by a marker.
 
 Writes: `state/WAKE_UP.md`, `state/wake_up.json`, `state/archive/WAKE_UP-*.md`, `state/campaigns/<id>/` with
-`campaign.yaml`, `status.yaml` and `report.md`. After a crash half-way the next call writes what is missing.
+`campaign.yaml`, `status.yaml` and `report.md`, `state/tasks/<task>/REPORT.md`. After a crash half-way the next call
+writes what is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from vbotd.core.campaign_report import closing_section, marker
+from vbotd.core.campaign_report import closing_section, marker, task_paragraph
 from vbotd.core.report import build, to_json, to_markdown
 from vbotd.core.report_facts import BestOf, Facts, Report, Spent
 from vbotd.domain import event as e
@@ -90,8 +91,13 @@ def _write_campaign(layout: Layout, reader: Reader, facts: Facts, report: Report
     spent = next((item for item in report.spent if item.campaign == record.id), None)
     best = next((item for item in report.bests if item.campaign == record.id), None)
     written += _write_changed(folder / "status.yaml", STATUS_HEAD + _yaml(_status(record, spent, best)))
-    if record.status == "closed":
-        written += _grow_report(folder / "report.md", facts, record)
+    closed = [s for s in facts.events if isinstance(s.event, e.CampaignClosed) and s.event.campaign == record.id]
+    if closed:
+        mark = marker(closed[-1])
+        written += _grow(folder / "report.md", record.id, mark, closing_section(facts, record, closed[-1]))
+        history = layout.state / "tasks" / record.content.task / "REPORT.md"
+        history.parent.mkdir(parents=True, exist_ok=True)
+        written += _grow(history, record.content.task, mark, task_paragraph(facts, record, closed[-1]))
     return written
 
 
@@ -124,16 +130,13 @@ def _measured(measured: Any, run: str) -> dict[str, Any] | None:
     return {"value": measured.value, "low": measured.low, "high": measured.high, "episodes": measured.n, "run": run}
 
 
-def _grow_report(path: Path, facts: Facts, record: CampaignRecord) -> list[Path]:
-    """Add the section of a campaign that has closed, unless its marker stands there already."""
-    closed = [s for s in facts.events if isinstance(s.event, e.CampaignClosed) and s.event.campaign == record.id]
-    if not closed:
-        return []
-    before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else f"# {record.id}\n"
-    if marker(closed[-1]) in before.splitlines():
+def _grow(path: Path, title: str, mark: str, section: str) -> list[Path]:
+    """Add a section to a text that only grows, unless the section's marker line stands there already."""
+    before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else f"# {title}\n"
+    if mark in before.splitlines():
         return []
     # Everything that stood there, and the new section, in one rename: never half a section.
-    write_atomic(path, before.rstrip("\n") + "\n\n" + closing_section(facts, record, closed[-1]))
+    write_atomic(path, before.rstrip("\n") + "\n\n" + section)
     return [path]
 
 
