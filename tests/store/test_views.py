@@ -28,7 +28,7 @@ def test_the_first_writing_makes_everything(tmp_path: Path) -> None:
     layout = tell(tmp_path, "success")
     folder = "campaigns/flat-night-1123"
     assert write(layout) == ["WAKE_UP.md", "wake_up.json", f"{folder}/campaign.yaml", f"{folder}/status.yaml",
-                             f"{folder}/report.md", "tasks/vbot_navigation_section001/REPORT.md"]
+                             f"{folder}/report.md", "tasks/vbot_walk_flat/REPORT.md"]
     assert layout.wake_up.read_text().startswith("# WAKE_UP: 2026-11-24 ")
     assert (layout.campaign("flat-night-1123") / "campaign.yaml").read_text() == FLAT_NIGHT
     assert json.loads(layout.wake_up_json.read_text())["version"] == 1
