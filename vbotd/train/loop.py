@@ -46,6 +46,12 @@ class Training:
         return min(self.env_steps / self.total_env_steps, 1.0)
 
     @property
+    def final_env_steps(self) -> int:
+        """Where the run will end: the env steps that were asked for, filled up to a whole rollout."""
+        samples = self.ppo.rollout.num_samples
+        return math.ceil(self.total_env_steps / samples) * samples
+
+    @property
     def env_steps_per_s(self) -> float:
         """Throughput of this process since its start."""
         return (self.env_steps - self.begun_env_steps) / max(self.shares.wall_s, 1e-9)
@@ -142,7 +148,7 @@ def beat(training: Training) -> None:
     training.folder.heartbeat(
         phase="train",
         env_steps=training.env_steps,
-        total_env_steps=training.total_env_steps,
+        total_env_steps=training.final_env_steps,
         env_steps_per_s=round(rate, 1) if math.isfinite(rate) else 0.0,
         success_rate=training.recent.mean("success"),
     )
