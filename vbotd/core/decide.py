@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from vbotd.core import sighting as s
 from vbotd.core.advance import admitted, advance, without_schedule
 from vbotd.core.commands import decide_command
+from vbotd.core.opinions import asked_to_stop
 from vbotd.core.outcome import reconcile
 from vbotd.core.sighting import Circumstances, Sighting
 from vbotd.core.state import State, fold
@@ -166,11 +166,11 @@ def _findings(state: State, seen: s.FindingsSeen, c: Circumstances) -> list[Even
         if (finding.rule, finding.tag) not in known:
             known.add((finding.rule, finding.tag))
             events.append(e.FindingMade(campaign=run.campaign, trial=run.trial, run=run.id, finding=finding, by=by))
-        allowed = state.campaigns[run.campaign].content.allow
-        if finding.stop and finding.level == "error" and finding.rule not in allowed and run.status == "running":
-            events.append(e.RunStopAsked(campaign=run.campaign, trial=run.trial, run=run.id, by=by,
-                                         why=f"{finding.rule}: {finding.message}"))
-            run = replace(run, status="stopping")
+    stop = asked_to_stop(seen.findings, state.campaigns[run.campaign].content.allow)
+    if stop is not None and run.status == "running":
+        by, finding = stop
+        events.append(e.RunStopAsked(campaign=run.campaign, trial=run.trial, run=run.id, by=by,
+                                     why=f"{finding.rule}: {finding.message}"))
     return events
 
 

@@ -24,7 +24,6 @@ from vbotd.host.messages import (
     AnswerArrived,
     AnswersDone,
     CatalogueArrived,
-    HostGone,
     Message,
     PluginFault,
     Question,
@@ -53,7 +52,6 @@ class Questions:
         self._checks: dict[str, tuple[Problem, ...] | None] = {}
         self.catalogue: Catalogue | None = None
         self.sections: tuple[tuple[str, Section], ...] = ()
-        self.last_trouble = ""
 
     @property
     def is_waiting(self) -> bool:
@@ -149,11 +147,8 @@ class Questions:
                 done = self._open.pop(message.question_id, None)
                 if done is not None:
                     if message.detail:
-                        self.last_trouble = message.detail
                         done.trouble = message.detail
                     return done.finish(done)
-            case HostGone():
-                self.last_trouble = message.detail
         return []
 
     def _ask(self, question: Question, finish: Finish) -> None:
