@@ -31,7 +31,8 @@ def robot(**changes: np.ndarray) -> RobotView:
         foot_contact=np.ones((N, 4), dtype=bool),
         foot_landed=np.zeros((N, 4), dtype=bool),
         swing_s=np.zeros((N, 4)),
-        body_contact=np.zeros(N, dtype=bool),
+        trunk_contact=np.zeros(N, dtype=bool),
+        shin_contact=np.zeros((N, 4), dtype=bool),
     )
     return replace(still, **changes)
 
@@ -90,7 +91,7 @@ def test_a_shuffle_costs_and_a_swing_pays():
 @pytest.mark.parametrize(
     "change",
     [
-        {"body_contact": np.array([True, False])},
+        {"trunk_contact": np.array([True, False])},
         {"gravity_b": np.array([[0.9, 0.0, -0.436], [0.0, 0.0, -1.0]])},
         {"pos_w_m": np.array([[0, 0, 0.14], [0, 0, 0.277]])},
     ],

@@ -17,7 +17,8 @@ class ParamCard:
     """One setting of a task that a campaign may override or search.
 
     `key` is `ppo.<name>`, `reward.<term>` or `env.<option>`. `low` and `high` bound what is allowed
-    (None: unbounded on that side); `scale` says how a search should move in it.
+    (None: unbounded on that side); `scale` says how a search should move in it. `evaluated_as` is the value
+    that an evaluation takes whatever the run trained with: a curriculum is an aid to learning, not a discount.
     """
 
     key: str
@@ -28,6 +29,7 @@ class ParamCard:
     scale: ParamScale = "linear"
     unit: str = ""
     summary: str = ""
+    evaluated_as: ParamValue | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ from vbotd.train.tasks.environment import Environment
 from vbotd.train.tasks.robot import NUM_JOINTS
 from vbotd.train.tasks.settings import Settings, resolve, unknown_key
 
+# No training has such a seed, so an evaluation walks on ground that nobody has trained on.
+HELD_OUT_TERRAIN = 2**40
 TRAIN_KEYS = ("env_steps", "num_envs")
 
 
@@ -56,7 +58,9 @@ def evaluate(folder: RunFolder) -> None:
     card = registry.find(spec.task)
     settings = resolve(card, _evaluation_params(card, saved, spec.params))
     episodes = run_episodes(
-        make_environment=lambda num_envs: build(card, settings, num_envs, seed=0, threads=spec.threads),
+        make_environment=lambda num_envs: build(
+            card, settings, num_envs, HELD_OUT_TERRAIN + asked["instances"], spec.threads
+        ),
         policy_of=lambda env: load_policy(saved, settings, env, warm=False),
         episodes=asked["episodes"],
         instances=asked["instances"],
@@ -88,7 +92,7 @@ def prepare(folder: RunFolder) -> loop.Training:
     settings = resolve(card, spec.params)
     env_steps, num_envs = _sizes(card, spec)
     env = build(card, settings, num_envs, spec.seed, spec.threads)
-    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation_size, NUM_JOINTS, num_envs, spec.seed)
+    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation.size, NUM_JOINTS, num_envs, spec.seed)
     training = loop.Training(folder=folder, spec=spec, params=spec.params, total_env_steps=env_steps, env=env, ppo=ppo)
     if spec.resume_from is not None:
         resume(training, spec.resume_from)
@@ -127,7 +131,7 @@ def load_policy(saved: Mapping[str, Any], settings: Settings, env: Environment, 
 
     A converged policy explores too little to learn a new task, so a warm start gets at least half of `ppo.init_std`.
     """
-    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation_size, NUM_JOINTS, 1, seed=0)
+    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation.size, NUM_JOINTS, 1, seed=0)
     try:
         ppo.policy.load_state_dict(saved["policy"])
         ppo.normaliser.load_state_dict(saved["normaliser"])
@@ -163,9 +167,10 @@ def _evaluation(spec: RunSpec) -> dict[str, Any]:
 
 
 def _evaluation_params(card: TaskCard, saved: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The checkpoint's own settings, then the spec's; but the networks are what they are."""
+    """The checkpoint's own settings, then the spec's; but the networks are what they are, and no aid to learning."""
     known = {key: value for key, value in saved["params"].items() if card.param(key) is not None}
-    return known | {key: value for key, value in params.items() if key != "ppo.hidden"}
+    bare = {p.key: p.evaluated_as for p in card.params if p.evaluated_as is not None}
+    return known | bare | {key: value for key, value in params.items() if key not in ("ppo.hidden", *bare)}
 
 
 def _metrics(episodes: Episodes) -> Mapping[str, Any]:

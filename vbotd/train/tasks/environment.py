@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vbotd.train.sim import Simulator
+from vbotd.train.tasks.observation import ObservationTable
 from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look, look_at_start
 from vbotd.train.tasks.terms import RewardTable
 
@@ -28,6 +29,7 @@ class Endings:
 
     success: np.ndarray  # the goal is reached: a termination
     fall: np.ndarray  # the robot is down or out: a termination
+    stuck: np.ndarray | None = None  # going on is a waste of time: a time-out before its time; None: nobody is
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,10 +62,13 @@ class Task(Protocol):
     """What a task adds to the robot: its own state, its goal and its terms."""
 
     num_draws: int  # uniform numbers that fix an episode, beyond the robot's own
-    observation_size: int
+    observation: ObservationTable
 
-    def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> None:
-        """Set up the episodes of `ids` from draws [M, K] in 0-1; may move the robots' start rows [M, 19]."""
+    def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> np.ndarray | None:
+        """Set up the episodes of `ids` from draws [M, K] in 0-1; may move the robots' start rows [M, 19].
+
+        Returns [M] bool: which of them begin where an episode begins and so count in the accounts; None: all.
+        """
 
     def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
         """Update the task's state after a control step; `elapsed` [N] counts control steps of the episode."""
@@ -75,10 +80,13 @@ class Task(Protocol):
         """Change what is asked of the robots where it is due, after the reward for what was asked before."""
 
     def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
-        """Return the observations [M, O] of the environments `ids`, whose view [M, ...] is given."""
+        """Return the observations [M, O], float32, of the environments `ids`, whose view [M, ...] is given."""
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return the metrics of the ending episodes [M]; `success` overrides the default where present."""
+
+    def adapt(self, finished: Finished) -> None:
+        """Make later episodes harder or easier, as those that have ended call for: a curriculum."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays of the task's state, themselves and not copies."""
@@ -159,7 +167,7 @@ class Environment:
         self.rng = np.random.default_rng(self.seed)
         self.clock = Clock.zero(self.num_envs)
         self.memory = RobotMemory.empty(self.num_envs)
-        self.last_obs = np.zeros((self.num_envs, self.task.observation_size), dtype=np.float32)
+        self.last_obs = np.zeros((self.num_envs, self.task.observation.size), dtype=np.float32)
 
     @property
     def num_envs(self) -> int:
@@ -182,7 +190,7 @@ class Environment:
         self._reset(everyone, self.rng.random((self.num_envs, self.num_draws)) if draws is None else draws)
         if stagger:
             self.clock.elapsed[:] = self.rng.integers(0, self.options.episode_steps, self.num_envs)
-            self.clock.whole[:] = self.clock.elapsed == 0
+            self.clock.whole &= self.clock.elapsed == 0
         self.task.renew(self.clock.elapsed)
         self.last_obs = self._observe_fresh(everyone)
         return self.last_obs
@@ -196,12 +204,15 @@ class Environment:
         fall = endings.fall & ~diverged
         success = endings.success & ~fall & ~diverged
         terminated = success | fall | diverged
-        timed_out = ~terminated & (self.clock.elapsed >= self.options.episode_steps)
+        late = self.clock.elapsed >= self.options.episode_steps
+        timed_out = ~terminated & (late if endings.stuck is None else late | endings.stuck)
         rewards = np.where(diverged, 0.0, self.task.reward(robot))
         self.clock.total_reward += rewards
         finished = self._account(terminated | timed_out, success, fall, timed_out, diverged)
+        if finished is not None:
+            self.task.adapt(finished)
         self.task.renew(self.clock.elapsed)
-        obs = self.task.observe(robot, slice(None)).astype(np.float32)
+        obs = self.task.observe(robot, slice(None))
         terminal_obs = obs[timed_out]
         ended = np.flatnonzero(terminated | timed_out)
         if len(ended):
@@ -279,14 +290,14 @@ class Environment:
         qpos[:, 2] += 0.01  # above the floor whatever the noise does to the feet
         qvel = np.zeros((len(ids), 18))
         qvel[:, :6] = self.options.reset_speed_mps * noise[:, NUM_JOINTS:]
-        self.task.begin(ids, draws[:, NUM_ROBOT_DRAWS:], qpos)
+        whole = self.task.begin(ids, draws[:, NUM_ROBOT_DRAWS:], qpos)
         self.sim.reset(ids, qpos, qvel)
         self.memory.forget(ids)
         self.clock.elapsed[ids] = 0
         self.clock.lived[ids] = 0
         self.clock.total_reward[ids] = 0.0
-        self.clock.whole[ids] = True
+        self.clock.whole[ids] = True if whole is None else whole
 
     def _observe_fresh(self, ids: np.ndarray) -> np.ndarray:
         """Return the first observations [M, O] of new episodes."""
-        return self.task.observe(look_at_start(self.sim, ids), ids).astype(np.float32)
+        return self.task.observe(look_at_start(self.sim, ids), ids)

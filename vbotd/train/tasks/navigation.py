@@ -9,19 +9,42 @@ import numpy as np
 
 from vbotd.train.sim import BatchSimulator
 from vbotd.train.tasks.cards import SECTION001
-from vbotd.train.tasks.environment import Endings, Environment, EnvOptions
+from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
+from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.terms import ROBOT_TERMS, RewardTable, Term
 from vbotd.train.tasks.walk import is_down
 
-OBSERVATION_SIZE = 50
 REACH_M = 0.5
 INNER_FENCE_M = 0.75
 REST_SPEED_MPS = 0.15
 HOLD_S = 0.5
 ARENA_RADIUS_M = 12.5
 FAR_M = 12.0  # the largest distance of the predecessor's arena; scales the observation
+
+OBSERVATION = ObservationTable(
+    (
+        *BASE_MOTION,
+        ObservationTerm(
+            name="goal_direction", size=2, unit="m", summary="ahead and left; fades out within 1 m, where it jumps",
+            values=lambda robot, nav, ids: goal_direction(robot) * np.minimum(nav.distance_m[ids], 1.0)[:, None],
+        ),
+        ObservationTerm(
+            name="goal_distance_far", size=1, unit="12 m", summary="distance to the target, at most 1",
+            values=lambda robot, nav, ids: np.minimum(nav.distance_m[ids] / FAR_M, 1.0)[:, None],
+        ),
+        ObservationTerm(
+            name="goal_distance_near", size=1, unit="m", summary="distance to the target, at most 1 m",
+            values=lambda robot, nav, ids: np.minimum(nav.distance_m[ids], 1.0)[:, None],
+        ),
+        ObservationTerm(
+            name="hold", size=1, unit="", summary="share of the hold at the target that is done",
+            values=lambda robot, nav, ids: nav.hold[ids][:, None] / nav.hold_steps,
+        ),
+        *JOINTS,
+    )
+)  # fmt: skip
 
 
 class Navigation:
@@ -37,7 +60,7 @@ class Navigation:
     * Its spawn radii were clipped at 11 m, which put half of "10-12 m" at exactly 11. They are drawn as declared.
     """
 
-    observation_size = OBSERVATION_SIZE
+    observation = OBSERVATION
     num_draws = 3
 
     def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
@@ -49,7 +72,7 @@ class Navigation:
         self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
         self._min_height_m = float(env["min_height_m"])
         self._dt_s = options.control_dt_s
-        self._hold_steps = max(round(HOLD_S / options.control_dt_s), 1)
+        self.hold_steps = max(round(HOLD_S / options.control_dt_s), 1)
         self.distance_m = np.zeros(num_envs)
         self.last_distance_m = np.zeros(num_envs)
         self.speed_mps = np.zeros(num_envs)
@@ -93,7 +116,7 @@ class Navigation:
         self.fenced = self.fenced | self.just_fenced
         outside = self.distance_m > ARENA_RADIUS_M
         self.fallen = is_down(robot, self._max_tilt_cos, self._min_height_m) | outside
-        self.succeeded = (self.hold >= self._hold_steps) & ~self.fallen
+        self.succeeded = (self.hold >= self.hold_steps) & ~self.fallen
         return Endings(success=self.succeeded, fall=self.fallen)
 
     def reward(self, robot: RobotView) -> np.ndarray:
@@ -104,24 +127,8 @@ class Navigation:
         """Do nothing: the target stays where it is."""
 
     def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
-        """Return [M, 50], all in the base frame."""
-        goal_b = goal_direction(robot)
-        distance_m = self.distance_m[ids][:, None]
-        return np.concatenate(
-            [
-                robot.lin_vel_b_mps,  # 3
-                robot.ang_vel_b_radps,  # 3
-                robot.gravity_b,  # 3
-                goal_b * np.minimum(distance_m, 1.0),  # 2, fades out at the target, where the bearing jumps
-                np.minimum(distance_m / FAR_M, 1.0),  # 1
-                np.minimum(distance_m, 1.0),  # 1
-                self.hold[ids][:, None] / self._hold_steps,  # 1
-                robot.joint_offset_rad,  # 12
-                robot.joint_vel_radps,  # 12
-                robot.action,  # 12
-            ],
-            axis=1,
-        )
+        """Return [M, 50]."""
+        return self.observation(robot, self, ids)
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return time to goal, final distance, reach and competition points of the ending episodes [M].
@@ -135,6 +142,9 @@ class Navigation:
             "reach_rate": self.reached[ids].astype(float),
             "competition_points": np.where(fallen, 0.0, self.fenced[ids].astype(float) + self.reached[ids]),
         }
+
+    def adapt(self, finished: Finished) -> None:
+        """Do nothing: every episode is as hard as the last."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a checkpoint holds, and `begin` clears."""
@@ -176,7 +186,7 @@ def rest_progress(_: RobotView, nav: Navigation) -> np.ndarray:
 
 def hold_progress(_: RobotView, nav: Navigation) -> np.ndarray:
     """Return the gain of the share of the hold, 1 over a full one; a broken hold gives all of it back."""
-    return (nav.hold - nav.last_hold) / nav._hold_steps
+    return (nav.hold - nav.last_hold) / nav.hold_steps
 
 
 def facing_reward(robot: RobotView, _: Navigation) -> np.ndarray:

@@ -52,7 +52,8 @@ class RobotView:
     foot_contact: np.ndarray  # [N, F] bool
     foot_landed: np.ndarray  # [N, F] bool, first contact after a swing
     swing_s: np.ndarray  # [N, F] how long the swing has lasted (of a foot that landed: had lasted)
-    body_contact: np.ndarray  # [N] bool, a shin or the trunk touches the floor
+    trunk_contact: np.ndarray  # [N] bool, the trunk touches the ground
+    shin_contact: np.ndarray  # [N, F] bool, the shin touches the ground
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,5 +150,6 @@ def _view(
         foot_contact=feet,
         foot_landed=feet & (memory.swing_s > 0.0),
         swing_s=memory.swing_s + control_dt_s,
-        body_contact=np.any(contact[:, NUM_FEET:], axis=1),
+        trunk_contact=contact[:, NUM_FEET],
+        shin_contact=contact[:, NUM_FEET + 1 :],
     )

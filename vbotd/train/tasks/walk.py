@@ -9,12 +9,22 @@ import numpy as np
 
 from vbotd.train.sim import BatchSimulator
 from vbotd.train.tasks.cards import WALK
-from vbotd.train.tasks.environment import Endings, Environment, EnvOptions
+from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
+from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.terms import ROBOT_TERMS, RewardTable, Term
 
-OBSERVATION_SIZE = 48
+OBSERVATION = ObservationTable(
+    (
+        *BASE_MOTION,
+        ObservationTerm(
+            name="command", size=3, unit="m/s, m/s, rad/s", summary="forward, left, yaw rate",
+            values=lambda robot, walk, ids: walk.command[ids],
+        ),
+        *JOINTS,
+    )
+)  # fmt: skip
 
 
 class Walk:
@@ -24,7 +34,7 @@ class Walk:
     `env.success_speed_error_mps`.
     """
 
-    observation_size = OBSERVATION_SIZE
+    observation = OBSERVATION
 
     def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
         env = settings.env
@@ -70,19 +80,8 @@ class Walk:
         self.command = self.commands[np.arange(len(part)), part]
 
     def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
-        """Return [M, 48], all in the base frame: nothing in it changes when the world is turned."""
-        return np.concatenate(
-            [
-                robot.lin_vel_b_mps,  # 3
-                robot.ang_vel_b_radps,  # 3
-                robot.gravity_b,  # 3
-                self.command[ids],  # 3
-                robot.joint_offset_rad,  # 12
-                robot.joint_vel_radps,  # 12
-                robot.action,  # 12
-            ],
-            axis=1,
-        )
+        """Return [M, 48]."""
+        return self.observation(robot, self, ids)
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return survival, mean absolute errors and success of the ending episodes [M]."""
@@ -94,6 +93,9 @@ class Walk:
             "yaw_error_radps": self.yaw_error_sum[ids] / elapsed,
         }
 
+    def adapt(self, finished: Finished) -> None:
+        """Do nothing: every episode is as hard as the last."""
+
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a checkpoint holds."""
         names = ("commands", "command", "fallen", "speed_error_sum", "yaw_error_sum")
@@ -103,7 +105,8 @@ class Walk:
 def is_down(robot: RobotView, max_tilt_cos: float, min_height_m: float) -> np.ndarray:
     """Return [N] bool: something other than a foot on the floor, tilted too far, or too low."""
     tilted = -robot.gravity_b[:, 2] < max_tilt_cos
-    return robot.body_contact | tilted | (robot.pos_w_m[:, 2] < min_height_m)
+    touches = robot.trunk_contact | robot.shin_contact.any(axis=1)
+    return touches | tilted | (robot.pos_w_m[:, 2] < min_height_m)
 
 
 def track_velocity_reward(robot: RobotView, walk: Walk) -> np.ndarray:
