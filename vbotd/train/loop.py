@@ -110,6 +110,7 @@ def tell(training: Training, telemetry: Telemetry) -> None:
     """Write the iteration's record and a heartbeat."""
     training.scalars |= training.recent.take_scalars()
     training.scalars |= {f"reward/{name}": rate for name, rate in training.env.task.rewards.take_rates().items()}
+    training.scalars["train/curriculum_level"] = training.env.task.level
     training.scalars["perf/env_steps_per_s"] = training.env_steps_per_s
     training.scalars |= {f"perf/{name}_rate": rate for name, rate in training.shares.rates().items()}
     telemetry.write(training.scalars, training.env_steps)
@@ -126,8 +127,17 @@ def keep(training: Training, *, now: bool) -> None:
     newest = checkpoint.read_index(training.folder.path)[-1:]
     if newest and newest[0].env_steps == training.env_steps:
         return
-    checkpoint.save(training.folder.path, snapshot(training), training.env_steps, training.recent.mean("success"))
+    checkpoint.save(training.folder.path, snapshot(training), training.env_steps, score(training))
     checkpoint.prune(training.folder.path)
+
+
+def score(training: Training) -> float | None:
+    """Return what the checkpoints of a run are compared by: the recent success, times the curriculum's level.
+
+    Without the level an early checkpoint, good at easy episodes, would beat a later one that is nearly as good at hard ones.
+    """
+    success = training.recent.mean("success")
+    return None if success is None else success * training.env.task.level
 
 
 def why_diverged(training: Training) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vbotd.train.sim import BatchSimulator
 from vbotd.train.tasks.cards import SECTION001
+from vbotd.train.tasks.curriculum import Widening
 from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
@@ -21,6 +22,7 @@ INNER_FENCE_M = 0.75
 REST_SPEED_MPS = 0.15
 HOLD_S = 0.5
 ARENA_RADIUS_M = 12.5
+SPAWN_START = 0.2  # of the range of radii; where the curriculum begins
 FAR_M = 12.0  # the largest distance of the predecessor's arena; scales the observation
 
 OBSERVATION = ObservationTable(
@@ -68,13 +70,15 @@ class Navigation:
         low, high = env["spawn_radius_m"]
         if not 0.0 <= low <= high < ARENA_RADIUS_M:
             raise ValueError(f"env.spawn_radius_m is {low} to {high} — it needs 0 <= low <= high < {ARENA_RADIUS_M}")
-        self._radii_squared = low**2, high**2
+        self._radii_m = float(low), float(high)
+        self.curriculum = Widening(SPAWN_START, enabled=bool(env["spawn_curriculum"]))
         self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
         self._min_height_m = float(env["min_height_m"])
         self._dt_s = options.control_dt_s
         self.hold_steps = max(round(HOLD_S / options.control_dt_s), 1)
         self.distance_m = np.zeros(num_envs)
         self.last_distance_m = np.zeros(num_envs)
+        self.spawn_m = np.zeros(num_envs)
         self.speed_mps = np.zeros(num_envs)
         self.rest = np.zeros(num_envs)
         self.last_rest = np.zeros(num_envs)
@@ -88,19 +92,26 @@ class Navigation:
         self.fallen = np.zeros(num_envs, dtype=bool)
         self.rewards = RewardTable(TERMS, settings.reward, options.control_dt_s)
 
+    @property
+    def level(self) -> float:
+        """How far the annulus is widened, 0-1."""
+        return self.curriculum.value
+
     def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> None:
         """Put robots into the annulus, uniform by area, with any heading; clear everything that an episode gathers."""
-        low, high = self._radii_squared
-        radius_m = np.sqrt(low + draws[:, 0] * (high - low))
+        low_m, high_m = self._radii_m
+        high_m = low_m + self.curriculum.value * (high_m - low_m)
+        radius_m = np.sqrt(low_m**2 + draws[:, 0] * (high_m**2 - low_m**2))
         bearing_rad, yaw_rad = 2.0 * math.pi * draws[:, 1], 2.0 * math.pi * draws[:, 2]
         qpos[:, 0] = radius_m * np.cos(bearing_rad)
         qpos[:, 1] = radius_m * np.sin(bearing_rad)
         qpos[:, 3] = np.cos(yaw_rad / 2.0)
         qpos[:, 6] = np.sin(yaw_rad / 2.0)
-        for array in self.state().values():
-            array[ids] = 0
+        for name in PER_EPISODE:
+            getattr(self, name)[ids] = 0
         self.distance_m[ids] = radius_m
         self.last_distance_m[ids] = radius_m
+        self.spawn_m[ids] = radius_m
 
     def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
         """Measure distance and rest; success is a full hold, a fall includes leaving the disc."""
@@ -144,15 +155,18 @@ class Navigation:
         }
 
     def adapt(self, finished: Finished) -> None:
-        """Do nothing: every episode is as hard as the last."""
+        """Widen the annulus where the robots that start far out succeed."""
+        low_m, high_m = self._radii_m
+        difficulty = (self.spawn_m[finished.env_ids] - low_m) / max(high_m - low_m, 1e-9)
+        self.curriculum.learn(difficulty, finished.success)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the arrays that a checkpoint holds, and `begin` clears."""
-        return {name: getattr(self, name) for name in STATE}
+        """Return the arrays that a checkpoint holds."""
+        return {name: getattr(self, name) for name in PER_EPISODE} | self.curriculum.state()
 
 
-STATE = (
-    "distance_m", "last_distance_m", "speed_mps", "rest", "last_rest", "hold", "last_hold",
+PER_EPISODE = (
+    "distance_m", "last_distance_m", "spawn_m", "speed_mps", "rest", "last_rest", "hold", "last_hold",
     "reached", "fenced", "just_reached", "just_fenced", "succeeded", "fallen",
 )  # fmt: skip
 

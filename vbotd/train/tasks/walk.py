@@ -35,6 +35,7 @@ class Walk:
     """
 
     observation = OBSERVATION
+    level = 1.0
 
     def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
         env = settings.env

@@ -25,6 +25,13 @@ SECTION001 = TaskCard(
         env("episode_s", 10.0, 0.1, 120.0, "s", "length of an episode"),
         env("spawn_radius_m", (2.0, 5.0), 0.0, 12.0, "m", "annulus around the target where robots start"),
         ParamCard(
+            key="env.spawn_curriculum",
+            default=False,
+            scale="fixed",
+            summary="start with the nearest fifth of the annulus and widen it as the robots that start far out succeed",
+            evaluated_as=False,
+        ),
+        ParamCard(
             key="reward.goal_progress", default=1.0, low=0.0, high=20.0, unit="1/m", summary="metres nearer the target"
         ),
         term("rest_progress", 2.0, 20.0, "gain of the potential of resting at the target"),
