@@ -134,7 +134,7 @@ def keep(training: Training, *, now: bool) -> None:
 def score(training: Training) -> float | None:
     """Return what the checkpoints of a run are compared by: the recent success, times the curriculum's level.
 
-    Without the level an early checkpoint, good at easy episodes, would beat a later one that is nearly as good at hard ones.
+    Without the level an early checkpoint, good at easy episodes, would beat a later one, nearly as good at hard ones.
     """
     success = training.recent.mean("success")
     return None if success is None else success * training.env.task.level

@@ -63,7 +63,6 @@ class Task(Protocol):
 
     num_draws: int  # uniform numbers that fix an episode, beyond the robot's own
     observation: ObservationTable
-    level: float  # how hard the episodes are, 0-1 of the task as declared; 1 without a curriculum
 
     def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> np.ndarray | None:
         """Set up the episodes of `ids` from draws [M, K] in 0-1; may move the robots' start rows [M, 19].
@@ -95,6 +94,10 @@ class Task(Protocol):
     @property
     def rewards(self) -> RewardTable:
         """The table of the task's reward terms."""
+
+    @property
+    def level(self) -> float:
+        """How hard the episodes are, 0-1 of the task as declared; 1 without a curriculum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What does a policy see? A table of terms, each with its size and unit, written side by side into one float32 array."""
+"""What does a policy see? A table of terms, each with its size and unit, side by side in one float32 array."""
 
 from __future__ import annotations
 
