@@ -1,12 +1,15 @@
 """Small environments and run folders for the training tests."""
 
+import importlib.util
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vbotd.train import backend
 from vbotd.train.runio import RunFolder
 
 SMALL = {"ppo.rollout": 4, "ppo.epochs": 2, "ppo.minibatches": 2, "ppo.hidden": [16, 16]}
@@ -35,3 +38,22 @@ def run_folder(tmp_path: Path) -> Callable[..., RunFolder]:
         return RunFolder(path)
 
     return make
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose the GPU backend; skip the test, with the reason, where there is none.
+
+    WARP_DEVICE=cpu asks the same of Warp's CPU device, which compiles for a minute at first and is slow: it shows
+    that the code is right, and nothing about a GPU.
+    """
+    device = os.environ.get("WARP_DEVICE", "cuda:0")
+    obstacle = backend.gpu_obstacle()
+    if obstacle and (device != "cpu" or importlib.util.find_spec("mujoco_warp") is None):
+        pytest.skip(obstacle)
+    if device == "cpu":
+        from vbotd.train import sim_warp
+
+        monkeypatch.setattr(sim_warp, "DEVICE", device)
+        monkeypatch.setattr(backend, "gpu_obstacle", lambda: "")
+    monkeypatch.setenv(backend.SETTING, "gpu")

@@ -23,7 +23,7 @@ from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
 
 ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
-            "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
+            "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "VBOTD_BACKEND", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
 FENCE_AFTER_S = 20.0  # a shim needs 30 ms to claim; one that has not by then, and is gone, never will
 
 

@@ -26,6 +26,22 @@ class Simulator(Protocol):
     def reset(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Start the simulations of `ids` (sorted, unique) anew from the given rows."""
 
+    def vary(
+        self,
+        ids: np.ndarray,
+        *,
+        friction: np.ndarray | None = None,
+        payload_kg: np.ndarray | None = None,
+        motor_strength: np.ndarray | None = None,
+    ) -> None:
+        """Change the robots of `ids` (sorted, unique), [M] each; None: as it is. Never part of the saved state.
+
+        `friction` multiplies the model's friction of every shape, ground included: a contact takes the larger one of
+        its two shapes (or that of higher priority), so that this multiplies the friction of every contact.
+        `payload_kg` is added to the trunk, as if it were denser. `motor_strength` multiplies the torque that a motor
+        gives for the same error, and its limits.
+        """
+
     def save(self) -> np.ndarray:
         """Return a copy of everything that integration depends on, warm start included."""
 
@@ -45,6 +61,7 @@ class BatchSimulator:
 
     def __init__(self, model: mujoco.MjModel, num_sims: int, threads: int) -> None:
         self.num_sims = num_sims
+        self._model = model
         self._batch = batch.Batch(model, num_sims, threads)
         self.qpos = self._batch.bind("qpos")
         self.qvel = self._batch.bind("qvel")
@@ -70,19 +87,61 @@ class BatchSimulator:
         self.qvel[ids] = qvel
         self._failed[ids] = False
 
+    def vary(
+        self,
+        ids: np.ndarray,
+        *,
+        friction: np.ndarray | None = None,
+        payload_kg: np.ndarray | None = None,
+        motor_strength: np.ndarray | None = None,
+    ) -> None:
+        """Change the robots of `ids`; a field has its own values in every simulation from its first change on.
+
+        Speed: a change of mass recomputes what MuJoCo derives from it, 30 to 60 us a robot; the others cost nothing.
+        """
+        if friction is not None:
+            self._scale("geom_friction", ids, friction)
+        if motor_strength is not None:
+            # Stiffness, damping and limits: the controller is as it is, what comes out of the motor is not.
+            for name in ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange"):
+                self._scale(name, ids, motor_strength)
+        if payload_kg is not None:
+            trunk = self._model.jnt_bodyid[0]
+            mass_kg = self._model.body_mass[trunk] + payload_kg
+            self._batch.expand("body_mass")[ids, trunk] = mass_kg
+            self._batch.expand("body_inertia")[ids, trunk] = (
+                self._model.body_inertia[trunk] * (mass_kg / self._model.body_mass[trunk])[:, None]
+            )
+            self._batch.set_const(ids)
+
+    def _scale(self, name: str, ids: np.ndarray, factor: np.ndarray) -> None:
+        self._batch.expand(name)[ids] = getattr(self._model, name) * factor[:, None, None]
+
     def save(self) -> np.ndarray:
         """Return a copy of the mjSTATE_INTEGRATION rows [N, S]."""
         return self._batch.state.copy()
 
     def restore(self, state: np.ndarray) -> None:
-        """Continue from saved rows; `ValueError` if they belong to another robot or number of simulations."""
-        if state.shape != self._batch.state.shape:
-            raise ValueError(f"simulator state is {state.shape} — this robot needs {self._batch.state.shape}")
+        """Continue from saved rows; `ValueError` if they are of another backend, robot or number of simulations."""
+        check_state(state, self._batch.state.shape, self._batch.state.dtype)
         self._batch.state[:] = state
         self._failed[:] = False
 
     def diverged(self) -> np.ndarray:
         """Return [N] bool: the engine gave up, not a number, or a speed beyond `MAX_SPEED_RADPS`."""
-        with np.errstate(invalid="ignore"):
-            sane = (np.abs(self.qvel).max(axis=1) < MAX_SPEED_RADPS) & np.isfinite(self.qpos).all(axis=1)
-        return self._failed | ~sane
+        return self._failed | ~is_sane(self.qpos, self.qvel)
+
+
+def is_sane(qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+    """Return [N] bool: all numbers are finite and no speed is beyond `MAX_SPEED_RADPS`."""
+    with np.errstate(invalid="ignore"):
+        return (np.abs(qvel).max(axis=1) < MAX_SPEED_RADPS) & np.isfinite(qpos).all(axis=1)
+
+
+def check_state(state: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Refuse saved rows that are not for this simulator; the precision tells the backends apart."""
+    if state.dtype != dtype:
+        theirs, ours = ("gpu", "cpu") if dtype == np.float64 else ("cpu", "gpu")
+        raise ValueError(f"its simulations are of the {theirs} backend, these of the {ours}: VBOTD_BACKEND={theirs}")
+    if state.shape != shape:
+        raise ValueError(f"simulator state is {state.shape} — this robot needs {shape}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vbotd.train.sim import BatchSimulator
+from vbotd.train.backend import make_simulator
 from vbotd.train.tasks.cards import SECTION001
 from vbotd.train.tasks.curriculum import Widening
 from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
@@ -253,7 +253,7 @@ def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environm
     model = load_model(options.physics_dt_s)
     return Environment(
         task=Navigation(settings, num_envs, options),
-        sim=BatchSimulator(model, num_envs, threads),
+        sim=make_simulator(model, num_envs, threads),
         options=options,
         home_qpos=model.key(HOME_KEY).qpos.copy(),
         hold_targets_rad=hold_targets_rad(model),

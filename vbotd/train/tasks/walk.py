@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vbotd.train.sim import BatchSimulator
+from vbotd.train.backend import make_simulator
 from vbotd.train.tasks.cards import WALK
 from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
@@ -146,7 +146,7 @@ def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environm
     model = load_model(options.physics_dt_s)
     return Environment(
         task=Walk(settings, num_envs, options),
-        sim=BatchSimulator(model, num_envs, threads),
+        sim=make_simulator(model, num_envs, threads),
         options=options,
         home_qpos=model.key(HOME_KEY).qpos.copy(),
         hold_targets_rad=hold_targets_rad(model),

@@ -1,0 +1,125 @@
+"""Many simulations of one robot on a GPU: `mujoco_warp` behind the protocol of `sim.py`."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import warp as wp
+
+from vbotd.train.sim import check_state, is_sane
+
+DEVICE = "cuda:0"  # CUDA_VISIBLE_DEVICES says which one that is
+CONTACTS_FLAT = 64  # of one simulation, on average: a trunk lying on the floor makes 4, a shin 2
+CONTACTS_TERRAIN = 128  # a height field gives several to every shape
+CONTACT_ROWS = 4  # constraint rows of a contact: pyramidal cone, condim 3
+# The physics of such a step is wrong. The other overflows (iterations of the solver, say) are part of the method.
+LOST_CONTACTS = (
+    mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ | mjw.OverflowType.BROADPHASE | mjw.OverflowType.NARROWPHASE
+)
+
+
+class WarpSimulator:
+    """The GPU backend: float32, one CUDA graph a control step, the state mirrored on the host.
+
+    The tasks are numpy. So the whole integration state (55 numbers a simulation) goes up before a control step and
+    comes down after it, and the arrays here may be written like those of the CPU backend. Nothing else on the device
+    outlives a step, so what is saved is those arrays, and `restore` continues bit for bit: reductions are done in
+    a fixed order, at some cost in speed.
+
+    Against the CPU backend: float32 instead of float64, so that trajectories part after a second or two as chaotic
+    ones do; contact sensors and forces mean the same. A model feature that the engine lacks is a `ValueError`.
+    """
+
+    def __init__(self, model: mujoco.MjModel, num_sims: int) -> None:
+        self.num_sims = num_sims
+        self._device = wp.get_device(DEVICE)
+        self._graphs: dict[int, Any] = {}  # by number of physics steps
+        contacts = CONTACTS_TERRAIN if model.nhfield else CONTACTS_FLAT
+        with wp.ScopedDevice(self._device):
+            self._model = _on_device(model)
+            self._data = mjw.make_data(
+                model, nworld=num_sims, nconmax=contacts, njmax=CONTACT_ROWS * contacts + model.njnt
+            )
+            data = self._data
+            self._up = [(array, self._host_copy(array)) for array in (data.qpos, data.qvel, data.qacc_warmstart)]
+            self._down = [(array, self._host_copy(array)) for array in (data.sensordata, data.actuator_force)]
+            self._ctrl = self._host_copy(data.ctrl)
+            self._overflow = self._host_copy(data.overflow)
+        self.qpos, self.qvel, self._warm_start = (host.numpy() for _, host in self._up)
+        self.sensordata, self.torque_nm = (host.numpy() for _, host in self._down)
+        self.qpos[:] = model.qpos0
+
+    def step(self, targets_rad: np.ndarray, physics_steps: int) -> None:
+        """Hold the joint targets [N, 12] for some physics steps."""
+        self._ctrl.numpy()[:] = targets_rad
+        with wp.ScopedDevice(self._device):
+            graph = self._captured(physics_steps)
+            for array, host in [*self._up, (self._data.ctrl, self._ctrl)]:
+                wp.copy(array, host)
+            self._data.overflow.zero_()
+            wp.capture_launch(graph)
+            for array, host in [*self._up, *self._down, (self._data.overflow, self._overflow)]:
+                wp.copy(host, array)
+            wp.synchronize_device(self._device)
+
+    def reset(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
+        """Start the simulations of `ids` anew; clears warm start, contacts and forces, so nothing leaks over."""
+        self.qpos[ids] = qpos
+        self.qvel[ids] = qvel
+        for array in (self._warm_start, self.sensordata, self.torque_nm, self._overflow.numpy()):
+            array[ids] = 0
+
+    def save(self) -> np.ndarray:
+        """Return a copy of positions, velocities and warm start, float32 [N, 55]."""
+        return np.concatenate([self.qpos, self.qvel, self._warm_start], axis=1)
+
+    def restore(self, state: np.ndarray) -> None:
+        """Continue from saved rows; `ValueError` if they are of another backend, robot or number of simulations."""
+        num_qpos, num_qvel = self.qpos.shape[1], self.qvel.shape[1]
+        check_state(state, (self.num_sims, num_qpos + 2 * num_qvel), self.qpos.dtype)
+        self.qpos[:] = state[:, :num_qpos]
+        self.qvel[:] = state[:, num_qpos:-num_qvel]
+        self._warm_start[:] = state[:, -num_qvel:]
+        self._overflow.zero_()
+
+    def diverged(self) -> np.ndarray:
+        """Return [N] bool: contacts were lost for want of room, not a number, or an insane speed."""
+        return ((self._overflow.numpy() & int(LOST_CONTACTS)) != 0) | ~is_sane(self.qpos, self.qvel)
+
+    def _captured(self, physics_steps: int) -> Any:
+        """Return a graph of so many physics steps: launching each kernel by itself costs several times as much.
+
+        Order: one step first, because the kernels must be loaded before a capture. What it does to the data on the
+        device is no matter, all of it is overwritten before the graph runs.
+        """
+        if physics_steps in self._graphs:
+            return self._graphs[physics_steps]
+        if not self._graphs:
+            mjw.step(self._model, self._data)
+        with wp.ScopedCapture(self._device) as capture:
+            for _ in range(physics_steps):
+                mjw.step(self._model, self._data)
+        self._graphs[physics_steps] = capture.graph
+        return capture.graph
+
+    def _host_copy(self, array: wp.array) -> wp.array:
+        """Return a host array of the same shape, pinned where there is a GPU to copy from it by itself."""
+        return wp.zeros(array.shape, dtype=array.dtype, device="cpu", pinned=self._device.is_cuda)
+
+
+def _on_device(model: mujoco.MjModel) -> mjw.Model:
+    """Return the model on the current device; `ValueError` where the engine lacks something that it needs."""
+    # This engine never resets a simulation by itself, and does not know the flag that forbids it.
+    model = copy.copy(model)
+    model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+    try:
+        on_device = mjw.put_model(model)
+    except NotImplementedError as err:
+        raise ValueError(f"the GPU backend lacks what this robot or terrain needs ({err}) — VBOTD_BACKEND=cpu") from err
+    on_device.opt.deterministic = mjw.DeterminismType.ALL
+    on_device.opt.warn_overflow = 0  # a line from every thread would bury the log; `diverged` counts them
+    return on_device
