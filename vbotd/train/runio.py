@@ -36,6 +36,7 @@ class RunSpec:
     params: Mapping[str, Any]
     train: Mapping[str, Any]
     evaluate: Mapping[str, Any] | None = None  # None for other kinds
+    capture: Mapping[str, Any] | None = None  # same
     resume_from: str | None = None  # None to begin at the beginning
     warm_start: Mapping[str, Any] | None = None  # None to begin with random weights
     token: str = ""
@@ -111,7 +112,7 @@ def parse_spec(raw: Any) -> RunSpec:
         value = raw.get(key, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < (0 if key == "seed" else 1):
             raise SpecError(f"spec.json: {key} is {value!r} — it must be a whole number, not below 0 (threads: 1)")
-    for key in ("params", "train", "evaluate", "warm_start"):
+    for key in ("params", "train", "evaluate", "capture", "warm_start"):
         if not isinstance(raw.get(key) or {}, dict):
             raise SpecError(f"spec.json: {key} is {raw[key]!r} — it must be an object")
     return RunSpec(
@@ -124,6 +125,7 @@ def parse_spec(raw: Any) -> RunSpec:
         params=raw.get("params") or {},
         train=raw.get("train") or {},
         evaluate=raw.get("evaluate"),
+        capture=raw.get("capture"),
         resume_from=raw.get("resume_from"),
         warm_start=raw.get("warm_start"),
         token=raw.get("token") or "",

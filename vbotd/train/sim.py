@@ -14,6 +14,7 @@ MAX_SPEED_RADPS = 200.0  # a leg swings at 30 rad/s; beyond 200 (or 200 m/s) the
 class Simulator(Protocol):
     """N simulations that step together. The arrays are live: read them after every call."""
 
+    model: mujoco.MjModel  # the compiled MJCF, to draw the simulations with
     num_sims: int
     qpos: np.ndarray  # [N, 19]
     qvel: np.ndarray  # [N, 18]
@@ -60,6 +61,7 @@ class BatchSimulator:
     """
 
     def __init__(self, model: mujoco.MjModel, num_sims: int, threads: int) -> None:
+        self.model = model
         self.num_sims = num_sims
         self._model = model
         self._batch = batch.Batch(model, num_sims, threads)

@@ -56,7 +56,7 @@ def evaluate(folder: RunFolder) -> None:
     saved = checkpoint.load(asked["checkpoint"])
     threads.apply(1)  # one, whatever the slot: a matrix product's last bit depends on how it is split
     card = registry.find(spec.task)
-    settings = resolve(card, _evaluation_params(card, saved, spec.params))
+    settings = resolve(card, evaluation_params(card, saved, spec.params))
     episodes = run_episodes(
         make_environment=lambda num_envs: build(
             card, settings, num_envs, HELD_OUT_TERRAIN + asked["instances"], spec.threads
@@ -166,7 +166,7 @@ def _evaluation(spec: RunSpec) -> dict[str, Any]:
     return asked
 
 
-def _evaluation_params(card: TaskCard, saved: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def evaluation_params(card: TaskCard, saved: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """The checkpoint's own settings, then the spec's; but the networks are what they are, and no aid to learning."""
     known = {key: value for key, value in saved["params"].items() if card.param(key) is not None}
     bare = {p.key: p.evaluated_as for p in card.params if p.evaluated_as is not None}
