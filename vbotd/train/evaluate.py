@@ -13,24 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from vbotd.core.accounts import MEANS, RATES, Accounts
+from vbotd.core.interval import Measured
 from vbotd.store.files import write_atomic
-from vbotd.train import interval
 from vbotd.train.runio import RunFolder, SpecError
 from vbotd.train.tasks.environment import Environment, Finished
 
-# Always this many environments at once, whatever the number of episodes or threads: a matrix product's last bit
-# depends on its shape, and a walking robot turns a last bit into another episode.
+# Always this many rows through the network, each instance in its own, whatever the number of episodes or threads: a
+# matrix product's last bit depends on its shape, and a walking robot turns a last bit into another episode. What is
+# simulated is only what was asked for; the engine and the terms treat each robot by itself (tests hold them to it).
 BLOCK = 256
 # Joins the seed of the instances, so that no training seed, however chosen, draws the same numbers.
 INSTANCE_STREAM = 0x1157
 MAX_INSTANCES = 2**63
-RATES = {
-    "eval/success_rate": "success",
-    "eval/fall_rate": "fall",
-    "eval/timeout_rate": "timed_out",
-    "eval/diverged_rate": "diverged",
-}
-MEANS = {"eval/episode_length_s": "length_s", "eval/episode_return": "total_reward"}
 FIXED = (*RATES.values(), *MEANS.values())
 
 
@@ -62,20 +57,10 @@ class Episodes:
             column[rows[new]] = values[new]
         self.done[rows[new]] = True
 
-    def metrics(self) -> dict[str, interval.Measured]:
-        """Return `eval/*` with 95 % intervals: Wilson for rates, Student for means. What has no number is left out."""
-        measured: dict[str, interval.Measured] = {}
-        for name, column in self.columns.items():
-            values = column[self.done]
-            values = values[np.isfinite(values)]
-            if len(values) == 0:
-                continue
-            tag = next((t for t, n in (RATES | MEANS).items() if n == name), f"eval/{name}")
-            is_rate = name.endswith("_rate") or name in RATES.values()
-            measured[tag] = (
-                interval.of_rate(int(values.sum()), len(values)) if is_rate else interval.of_mean(values.tolist())
-            )
-        return measured
+    def metrics(self) -> dict[str, Measured]:
+        """Return `eval/*` of the episodes that have ended, with 95 % intervals."""
+        ended = {name: tuple(column[self.done].tolist()) for name, column in self.columns.items()}
+        return Accounts(columns=ended).metrics()
 
     def write_csv(self, path: Path) -> None:
         """Write one line an episode, atomically; an account that an episode does not have is empty."""
@@ -96,12 +81,14 @@ def run_episodes(
     folder: RunFolder,
 ) -> Episodes:
     """Run the first `episodes` instances of the seed `instances`, block by block."""
-    env = make_environment(BLOCK)
+    num_blocks = math.ceil(episodes / BLOCK)
+    width = math.ceil(episodes / num_blocks)
+    env = make_environment(width)
     policy, normaliser = policy_of(env)
     accounts = Episodes(episodes)
-    draws = instance_draws(instances, math.ceil(episodes / BLOCK) * BLOCK, env.num_draws)
-    for first in range(0, episodes, BLOCK):
-        _run_block(env, policy, normaliser, draws[first : first + BLOCK], first, accounts, folder)
+    draws = instance_draws(instances, num_blocks * width, env.num_draws)
+    for first in range(0, episodes, width):
+        _run_block(env, policy, normaliser, draws[first : first + width], first, accounts, folder)
         if accounts.stopped:
             break
     return accounts
@@ -123,9 +110,12 @@ def _run_block(
     env: Environment, policy: Any, normaliser: Any, draws: np.ndarray, first: int, accounts: Episodes, folder: RunFolder
 ) -> None:
     obs = env.start(draws)
-    wanted = min(first + BLOCK, accounts.num_asked)
+    wanted = min(first + len(draws), accounts.num_asked)
+    slots = (first + np.arange(len(draws))) % BLOCK
+    batch = torch.zeros(BLOCK, obs.shape[1])
     for _ in range(env.options.episode_steps):
-        result = env.step(policy.mean(normaliser(torch.from_numpy(obs))).numpy())
+        batch[slots] = torch.from_numpy(obs)
+        result = env.step(policy.mean(normaliser(batch)).numpy()[slots])
         obs = result.obs
         accounts.env_steps += int((~accounts.done[first:wanted]).sum())
         if result.finished is not None:
@@ -145,4 +135,4 @@ def _run_block(
 
 
 def _cell(value: float) -> str:
-    return "" if not math.isfinite(value) else f"{value:.6g}"
+    return "" if not math.isfinite(value) else f"{value:.12g}"

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from vbotd.train import checkpoint, interval
+from vbotd.core import interval
+from vbotd.train import checkpoint
 from vbotd.train.episodes import RecentEpisodes
 from vbotd.train.ppo import Ppo
 from vbotd.train.runio import RunFolder, RunSpec
