@@ -164,6 +164,53 @@ def test_a_written_array_counts(make):
     np.testing.assert_array_equal(sim.qpos[[0, 1, 3, 4]], other.qpos[[0, 1, 3, 4]])
 
 
+def test_a_varied_robot_is_another_one_and_the_others_are_not(make):
+    sim, same = make(N), make(N)
+    sim.vary(np.array([1]), friction=np.array([0.05]))
+    sim.vary(np.array([2]), payload_kg=np.array([8.0]))
+    sim.vary(np.array([3]), motor_strength=np.array([0.5]))
+    for _ in range(25):
+        sim.step(TARGETS, 2)
+        same.step(TARGETS, 2)
+    height_m = sim.qpos[:, 2]
+    assert height_m[2] < height_m[0] - 0.01  # the load
+    assert height_m[3] < height_m[0] - 0.01  # the weak knees
+    np.testing.assert_array_equal(sim.qpos[[0, 4]], same.qpos[[0, 4]])
+    for simulator in (sim, same):
+        simulator.qvel[:, 0] += 1.0
+        for _ in range(10):
+            simulator.step(TARGETS, 2)
+    slid_m = sim.qpos[:, 0] - same.qpos[:, 0]
+    assert slid_m[1] > 0.02  # the ice
+    assert slid_m[0] == 0.0
+
+
+def test_a_variation_outlives_the_reset_and_may_be_taken_back(make):
+    sim, same = make(N), make(N)
+    everything_changed = {"friction": 0.5, "payload_kg": 5.0, "motor_strength": 0.7}
+    sim.vary(EVERYONE, **{name: np.full(N, value) for name, value in everything_changed.items()})
+    sim.step(TARGETS, 2)
+    sim.reset(EVERYONE, np.tile(HOME, (N, 1)), np.zeros((N, 18)))
+    for _ in range(5):
+        sim.step(TARGETS, 2)
+        same.step(TARGETS, 2)
+    assert (sim.qpos[:, 2] < same.qpos[:, 2]).all()
+    for simulator in (sim, same):
+        simulator.vary(EVERYONE, friction=np.ones(N), payload_kg=np.zeros(N), motor_strength=np.ones(N))
+        simulator.reset(EVERYONE, np.tile(HOME, (N, 1)), np.zeros((N, 18)))
+        for step in range(10):
+            simulator.step(wave(step), 2)
+    assert_same_bits(sim, same)
+
+
+def test_varying_nobody_changes_nothing(make):
+    sim, other = make(N), make(N)
+    sim.vary(np.array([], dtype=int), friction=np.zeros(0), payload_kg=np.zeros(0), motor_strength=np.zeros(0))
+    sim.step(wave(0), 2)
+    other.step(wave(0), 2)
+    assert_same_bits(sim, other)
+
+
 def test_not_a_number_and_insane_speed_are_divergence_until_the_reset(make):
     sim, calm = make(N), make(N)
     sim.qvel[1, 8] = np.nan

@@ -21,6 +21,8 @@ LOST_CONTACTS = (
     mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ | mjw.OverflowType.BROADPHASE | mjw.OverflowType.NARROWPHASE
 )
 
+MASS_FIELDS = ("body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0")
+
 
 class WarpSimulator:
     """The GPU backend: float32, one CUDA graph a control step, the state mirrored on the host.
@@ -35,7 +37,13 @@ class WarpSimulator:
     """
 
     def __init__(self, model: mujoco.MjModel, num_sims: int) -> None:
+        self.model = model
         self.num_sims = num_sims
+        self._host_model = model
+        self._loaded_model = copy.copy(model)  # one for all payloads: a copy takes milliseconds
+        self._loaded_data = mujoco.MjData(model)
+        self._varied: dict[str, tuple[wp.array, wp.array]] = {}  # by model field: on the device, on the host
+        self._stale: set[str] = set()  # fields whose device array is older than the host's
         self._device = wp.get_device(DEVICE)
         self._graphs: dict[int, Any] = {}  # by number of physics steps
         contacts = CONTACTS_TERRAIN if model.nhfield else CONTACTS_FLAT
@@ -58,8 +66,10 @@ class WarpSimulator:
         self._ctrl.numpy()[:] = targets_rad
         with wp.ScopedDevice(self._device):
             graph = self._captured(physics_steps)
-            for array, host in [*self._up, (self._data.ctrl, self._ctrl)]:
+            changed = [self._varied[name] for name in self._stale]
+            for array, host in [*self._up, (self._data.ctrl, self._ctrl), *changed]:
                 wp.copy(array, host)
+            self._stale.clear()
             self._data.overflow.zero_()
             wp.capture_launch(graph)
             for array, host in [*self._up, *self._down, (self._data.overflow, self._overflow)]:
@@ -72,6 +82,58 @@ class WarpSimulator:
         self.qvel[ids] = qvel
         for array in (self._warm_start, self.sensordata, self.torque_nm, self._overflow.numpy()):
             array[ids] = 0
+
+    def vary(
+        self,
+        ids: np.ndarray,
+        *,
+        friction: np.ndarray | None = None,
+        payload_kg: np.ndarray | None = None,
+        motor_strength: np.ndarray | None = None,
+    ) -> None:
+        """Change the robots of `ids`; a field has its own values in every simulation from its first change on.
+
+        Speed: what is derived from a mass is computed on the host, robot by robot, as the CPU backend does; and a
+        changed field goes up whole before the next control step.
+        """
+        model = self._host_model
+        if friction is not None:
+            self._set("geom_friction", ids, model.geom_friction * friction[:, None, None])
+        if motor_strength is not None:
+            for name in ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange"):
+                self._set(name, ids, getattr(model, name) * motor_strength[:, None, None])
+        if payload_kg is not None:
+            for name, rows in self._loaded(payload_kg).items():
+                self._set(name, ids, rows)
+
+    def _loaded(self, payload_kg: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the model fields [M, ...] that payloads in the trunk change, as if the trunk were denser."""
+        model, loaded = self._host_model, self._loaded_model
+        trunk = model.jnt_bodyid[0]
+        rows: dict[str, list[np.ndarray]] = {name: [] for name in MASS_FIELDS}
+        for density in 1.0 + payload_kg / model.body_mass[trunk]:
+            loaded.body_mass[trunk] = density * model.body_mass[trunk]
+            loaded.body_inertia[trunk] = density * model.body_inertia[trunk]
+            mujoco.mj_setConst(loaded, self._loaded_data)
+            for name, values in rows.items():
+                values.append(getattr(loaded, name).copy())
+        return {name: np.array(values) for name, values in rows.items()}
+
+    def _set(self, name: str, ids: np.ndarray, rows: np.ndarray) -> None:
+        """Give simulations their own values [M, ...] of a model field."""
+        if len(ids) == 0:
+            return
+        if name not in self._varied:
+            shared = getattr(self._model, name)
+            with wp.ScopedDevice(self._device):
+                own = wp.empty((self.num_sims, *shared.shape[1:]), dtype=shared.dtype)
+            host = self._host_copy(own)
+            host.numpy()[:] = shared.numpy()
+            setattr(self._model, name, own)
+            self._varied[name] = own, host
+            self._graphs.clear()  # they hold the address of the shared array
+        self._varied[name][1].numpy()[ids] = rows
+        self._stale.add(name)
 
     def save(self) -> np.ndarray:
         """Return a copy of positions, velocities and warm start, float32 [N, 55]."""
