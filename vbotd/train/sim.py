@@ -63,7 +63,6 @@ class BatchSimulator:
     def __init__(self, model: mujoco.MjModel, num_sims: int, threads: int) -> None:
         self.model = model
         self.num_sims = num_sims
-        self._model = model
         self._batch = batch.Batch(model, num_sims, threads)
         self.qpos = self._batch.bind("qpos")
         self.qvel = self._batch.bind("qvel")
@@ -108,16 +107,16 @@ class BatchSimulator:
             for name in ("actuator_gainprm", "actuator_biasprm", "actuator_forcerange"):
                 self._scale(name, ids, motor_strength)
         if payload_kg is not None:
-            trunk = self._model.jnt_bodyid[0]
-            mass_kg = self._model.body_mass[trunk] + payload_kg
+            trunk = self.model.jnt_bodyid[0]
+            mass_kg = self.model.body_mass[trunk] + payload_kg
             self._batch.expand("body_mass")[ids, trunk] = mass_kg
             self._batch.expand("body_inertia")[ids, trunk] = (
-                self._model.body_inertia[trunk] * (mass_kg / self._model.body_mass[trunk])[:, None]
+                self.model.body_inertia[trunk] * (mass_kg / self.model.body_mass[trunk])[:, None]
             )
             self._batch.set_const(ids)
 
     def _scale(self, name: str, ids: np.ndarray, factor: np.ndarray) -> None:
-        self._batch.expand(name)[ids] = getattr(self._model, name) * factor[:, None, None]
+        self._batch.expand(name)[ids] = getattr(self.model, name) * factor[:, None, None]
 
     def save(self) -> np.ndarray:
         """Return a copy of the mjSTATE_INTEGRATION rows [N, S]."""

@@ -1,8 +1,8 @@
 """Many episodes at once: actions in, observations, rewards and finished episodes out. Knows the robot, not the task.
 
 Order of a control step, the same for every task:
-smooth action -> physics -> divergence -> view -> task state -> endings -> reward -> accounts -> terminal observation
--> reset of what ended -> observation.
+smooth action -> latency -> pushes -> physics -> divergence -> view -> task state -> endings -> reward -> accounts
+-> terminal observation -> reset of what ended -> observation. Noise comes last into an observation.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from vbotd.train.sim import Simulator
 from vbotd.train.tasks.observation import ObservationTable
 from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look, look_at_start
+from vbotd.train.tasks.robustness import Robustness, RobustnessOptions
 from vbotd.train.tasks.terms import RewardTable
 
 ACTION_LIMIT = 5.0  # actions are offsets in units of action_scale; beyond this the force limits are long reached
@@ -111,11 +112,13 @@ class EnvOptions:
     action_smoothing: float
     reset_joint_noise_rad: float
     reset_speed_mps: float
+    robustness: RobustnessOptions
 
     @classmethod
     def of(cls, env: Mapping[str, Any]) -> EnvOptions:
         """Pick the common options out of a run's env settings."""
-        return cls(**{name: float(env[name]) for name in cls.__slots__})
+        numbers = {name: float(env[name]) for name in cls.__slots__ if name != "robustness"}
+        return cls(**numbers, robustness=RobustnessOptions.of(env))
 
     @property
     def physics_steps(self) -> int:
@@ -164,6 +167,7 @@ class Environment:
     simulation_s: float = 0.0  # wall time inside the engine since the start
     clock: Clock = field(init=False)
     memory: RobotMemory = field(init=False)
+    robustness: Robustness = field(init=False)
     rng: np.random.Generator = field(init=False)
     last_obs: np.ndarray = field(init=False)
 
@@ -171,6 +175,9 @@ class Environment:
         self.rng = np.random.default_rng(self.seed)
         self.clock = Clock.zero(self.num_envs)
         self.memory = RobotMemory.empty(self.num_envs)
+        self.robustness = Robustness(
+            self.options.robustness, self.num_envs, self.options.control_dt_s, self.task.observation.noise
+        )
         self.last_obs = np.zeros((self.num_envs, self.task.observation.size), dtype=np.float32)
 
     @property
@@ -216,7 +223,7 @@ class Environment:
         if finished is not None:
             self.task.adapt(finished)
         self.task.renew(self.clock.elapsed)
-        obs = self.task.observe(robot, slice(None))
+        obs = self.robustness.blur(self.task.observe(robot, slice(None)), slice(None), self.clock.lived)
         terminal_obs = obs[timed_out]
         ended = np.flatnonzero(terminated | timed_out)
         if len(ended):
@@ -243,18 +250,21 @@ class Environment:
             if array.shape != saved[name].shape:
                 raise ValueError(f"saved '{name}' is {saved[name].shape} — this run needs {array.shape}")
             array[...] = saved[name]
+        self.robustness.resume(self.sim)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         robot = {f"robot/{name}": getattr(self.memory, name) for name in RobotMemory.__slots__}
         clock = {f"clock/{name}": getattr(self.clock, name) for name in Clock.__slots__}
         task = {f"task/{name}": array for name, array in self.task.state().items()}
-        return robot | clock | task | {"last_obs": self.last_obs}
+        robustness = {f"robustness/{name}": array for name, array in self.robustness.state().items()}
+        return robot | clock | task | robustness | {"last_obs": self.last_obs}
 
     def _simulate(self, actions: np.ndarray) -> tuple[np.ndarray, RobotView]:
         keep = self.options.action_smoothing
         action = np.clip(actions.astype(np.float64), -ACTION_LIMIT, ACTION_LIMIT)
         action = (1.0 - keep) * action + keep * self.memory.action
-        targets_rad = self.hold_targets_rad + self.options.action_scale_rad * action
+        targets_rad = self.hold_targets_rad + self.options.action_scale_rad * self.robustness.late(action)
+        self.robustness.push(self.sim, self.clock.lived)
         before_s = time.perf_counter()
         self.sim.step(targets_rad, self.options.physics_steps)
         self.simulation_s += time.perf_counter() - before_s
@@ -296,6 +306,7 @@ class Environment:
         qvel[:, :6] = self.options.reset_speed_mps * noise[:, NUM_JOINTS:]
         whole = self.task.begin(ids, draws[:, NUM_ROBOT_DRAWS:], qpos)
         self.sim.reset(ids, qpos, qvel)
+        self.robustness.begin(ids, draws, self.sim)
         self.memory.forget(ids)
         self.clock.elapsed[ids] = 0
         self.clock.lived[ids] = 0
@@ -304,4 +315,4 @@ class Environment:
 
     def _observe_fresh(self, ids: np.ndarray) -> np.ndarray:
         """Return the first observations [M, O] of new episodes."""
-        return self.task.observe(look_at_start(self.sim, ids), ids)
+        return self.robustness.blur(self.task.observe(look_at_start(self.sim, ids), ids), ids, self.clock.lived[ids])

@@ -69,6 +69,13 @@ COMMON_ENV_CARDS = (
     env("reset_speed_mps", 0.3, 0.0, 1.0, "m/s, rad/s", "largest base velocity at the start"),
     env("max_tilt_deg", 60.0, 20.0, 90.0, "deg", "a fall beyond this tilt"),
     env("min_height_m", 0.15, 0.05, 0.25, "m", "a fall below this base height"),
+    env("obs_noise", 0.0, 0.0, 2.0, "", "noise of the observation, in units of its table's half widths; 0: none"),
+    env("latency_s", (0.0, 0.0), 0.0, 0.06, "s", "how late an action is, in whole control steps; by episode"),
+    env("push_mps", 0.0, 0.0, 2.0, "m/s", "largest push: a jump of the base's horizontal velocity; 0: none"),
+    env("push_every_s", 5.0, 0.2, 60.0, "s", "time between two pushes"),
+    env("friction", (1.0, 1.0), 0.1, 3.0, "", "factor of the friction of every contact; by episode"),
+    env("payload_kg", (0.0, 0.0), 0.0, 10.0, "kg", "mass added to the trunk; by episode"),
+    env("motor_strength", (1.0, 1.0), 0.3, 1.5, "", "factor of the torque of all motors; by episode"),
 )
 
 ROBOT_TERM_CARDS = (
