@@ -138,7 +138,7 @@ def table(settings: Sequence[Setting], asked: argparse.Namespace) -> list[dict[s
     """Return a row for each setting. Repetitions go around all settings, so that a drift meets all alike."""
     prepare(asked.threads)
     measured: dict[str, list[tuple[Parts, Mapping[str, float]]]] = {s.name: [] for s in settings}
-    say(f"{'':<28}{'env steps/s':>12}{'bound':>9}{'share':>7}{'step':>8}{'inference':>11}{'update':>8}  us per env step")
+    say(f"{'':<28}{'env steps/s':>12}{'bound':>9}{'share':>7}{'step':>8}{'inference':>11}{'update':>8}  (us)")
     for _ in range(asked.repetitions):
         for setting in settings:
             with TemporaryDirectory(prefix="vbotd-bench-") as folder, contextlib.chdir(folder):
