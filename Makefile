@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick lint types arch check bench bench-walk bench-throughput golden docs wheel clean
+.PHONY: help install demo test quick lint types arch check bench bench-walk bench-throughput reference-walker golden docs wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench-walk: install ## how long until the robot walks
 
 bench-throughput: install ## env steps a second, part by part
 	$(BIN)/vbotd bench throughput
+
+reference-walker: install ## train the audit's walker anew, ten minutes, and record its hash
+	$(BIN)/python -m vbotd.train.reference_walker
 
 golden: install ## write the golden files of the tests anew; read the diff before you commit it
 	VBOTD_REWRITE_GOLDEN=1 $(BIN)/python -m pytest tests/core

@@ -59,6 +59,15 @@ class StepResult:
     finished: Finished | None = None  # None where no whole episode ended
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of the robots now: a place to be, or else a velocity to have."""
+
+    place_w_m: np.ndarray | None = None  # [N, 2]; None: no place
+    reach_m: float = 0.0  # so near the place is there
+    velocity: np.ndarray | None = None  # [N, 3] forward m/s, left m/s, yaw rad/s; None: no velocity
+
+
 class Task(Protocol):
     """What a task adds to the robot: its own state, its goal and its terms."""
 
@@ -82,6 +91,9 @@ class Task(Protocol):
 
     def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
         """Return the observations [M, O], float32, of the environments `ids`, whose view [M, ...] is given."""
+
+    def asked(self) -> Asked:
+        """Return what is asked of the robots now."""
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return the metrics of the ending episodes [M]; `success` overrides the default where present."""

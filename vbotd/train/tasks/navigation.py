@@ -10,7 +10,7 @@ import numpy as np
 from vbotd.train.backend import make_simulator
 from vbotd.train.tasks.cards import SECTION001
 from vbotd.train.tasks.curriculum import Widening
-from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
+from vbotd.train.tasks.environment import Asked, Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
 from vbotd.train.tasks.settings import Settings
@@ -140,6 +140,10 @@ class Navigation:
     def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
         """Return [M, 50]."""
         return self.observation(robot, self, ids)
+
+    def asked(self) -> Asked:
+        """Return the target: the origin, for everyone."""
+        return Asked(place_w_m=np.zeros((len(self.distance_m), 2)), reach_m=REACH_M)
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return time to goal, final distance, reach and competition points of the ending episodes [M].

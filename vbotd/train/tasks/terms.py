@@ -41,6 +41,7 @@ class RewardTable:
         self._sums = dict.fromkeys(self.names, 0.0)
         self._env_seconds = 0.0
         self._control_dt_s = control_dt_s
+        self.on_paid: Callable[[str, np.ndarray], None] | None = None  # gets what a term pays [N]; None: nobody asks
 
     def __call__(self, robot: RobotView, state: State) -> np.ndarray:
         """Return the reward [N] of this control step."""
@@ -48,6 +49,8 @@ class RewardTable:
         for name, term, factor in self._rows:
             paid = factor * term(robot, state)
             total += paid
+            if self.on_paid is not None:
+                self.on_paid(name, paid)
             self._sums[name] += float(paid.sum())
         self._env_seconds += len(total) * self._control_dt_s
         return total

@@ -9,7 +9,7 @@ import numpy as np
 
 from vbotd.train.backend import make_simulator
 from vbotd.train.tasks.cards import WALK
-from vbotd.train.tasks.environment import Endings, Environment, EnvOptions, Finished
+from vbotd.train.tasks.environment import Asked, Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
 from vbotd.train.tasks.settings import Settings
@@ -83,6 +83,10 @@ class Walk:
     def observe(self, robot: RobotView, ids: np.ndarray | slice) -> np.ndarray:
         """Return [M, 48]."""
         return self.observation(robot, self, ids)
+
+    def asked(self) -> Asked:
+        """Return the commanded velocity."""
+        return Asked(velocity=self.command)
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return survival, mean absolute errors and success of the ending episodes [M]."""

@@ -1,0 +1,347 @@
+"""Does a reward pay for the task, or for something easier? Numbers of probes in, findings out.
+
+A probe is a policy that does one simple thing for a whole episode: it stands, it walks to the goal, it stops just
+outside of it, it falls on purpose. What each earns shows what a learner will drift to, before anything is trained.
+The thresholds are rules of thumb from the exploits that the predecessor's policies found; each finding names the
+terms that pay for it and how much, so that a person can judge it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vbotd.domain.finding import Finding, Level
+
+RULE = "reward-budget"
+STATUES = ("stand", "tremble", "crouch", "spin")
+HONEST = ("walk", "brisk", "follow")
+CRASHES = ("fold", "sprint-fall", "touch-fall")
+RELIABLE_RATE = 0.5  # success of the reference from which it is taken for what the task is worth
+MIN_TERM_SHARE = 0.02  # of what a probe earns; smaller payers are not named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSums:
+    """What one probe earned, means over its episodes; every number includes how the episode ended.
+
+    `discounted` counts from the start, `at_goal` from the moment at the edge of the goal (None: it never came
+    there). `flow` is reward per second without one-time events: `far` from the goal, `near` it (outside of it), and
+    at the `end`, in the last fifth of a full episode; where the probe never was is missing.
+    """
+
+    name: str
+    length_s: float
+    total: float
+    discounted: float
+    terms: Mapping[str, float] = field(default_factory=dict)  # sum of each over an episode
+    first_half: float = 0.0  # part of the total that fell into the first half of a full episode
+    at_goal: float | None = None
+    flow: Mapping[str, float] = field(default_factory=dict)
+    success_rate: float = 0.0
+    fall_rate: float = 0.0
+    goal_s: float | None = None  # when the goal was first reached; None: never
+
+    @property
+    def rate(self) -> float:
+        """Reward per second over episodes that follow each other, ended ones included."""
+        return self.total / max(self.length_s, 1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the rules look at: the weights as declared, the clock, the discount, and the probes."""
+
+    episode_s: float
+    control_dt_s: float
+    gamma: float
+    weights: Mapping[str, float]
+    probes: Mapping[str, ProbeSums]
+
+    @property
+    def reference(self) -> ProbeSums | None:
+        """The honest probe that succeeds most, then earns most; None where there is none."""
+        honest = [self.probes[name] for name in HONEST if name in self.probes]
+        return max(honest, key=lambda p: (round(p.success_rate, 1), p.total), default=None)
+
+    @property
+    def is_reliable(self) -> bool:
+        """Say whether the reference does the task; on ground where it stumbles, ratios to it prove little."""
+        return self.reference is not None and self.reference.success_rate >= RELIABLE_RATE
+
+    @property
+    def fall(self) -> float:
+        """What a fall costs, as declared; at most 0."""
+        return min(self.weights.get("fall_event", 0.0), 0.0)
+
+    def of(self, names: Sequence[str]) -> list[ProbeSums]:
+        """Return those of the named probes that were run."""
+        return [self.probes[name] for name in names if name in self.probes]
+
+
+Rule = Callable[[Measured], Iterator[Finding]]
+
+
+def check(measured: Measured) -> tuple[Finding, ...]:
+    """Return everything that the rules have to say, the gravest first."""
+    found = [finding for rule in RULES for finding in rule(measured)]
+    return tuple(sorted(found, key=lambda finding: ("error", "warning", "info").index(finding.level)))
+
+
+def is_overruled(rule: str, allowed: Sequence[str]) -> bool:
+    """Say whether a campaign overrules a finding, by its name or by the part before the slash."""
+    return any(rule == name or rule.startswith(f"{name}/") for name in allowed)
+
+
+def payers(probe: ProbeSums, count: int = 3) -> str:
+    """Return the terms that pay a probe most, with their sums over an episode."""
+    least = MIN_TERM_SHARE * sum(abs(value) for value in probe.terms.values())
+    paid = sorted(((value, name) for name, value in probe.terms.items() if value > least), reverse=True)[:count]
+    return ", ".join(f"{name} {_n(value)}" for value, name in paid) or "no term"
+
+
+def costs(probe: ProbeSums, count: int = 3) -> str:
+    """Return the terms that cost a probe most, with their sums over an episode."""
+    paid = sorted((value, name) for name, value in probe.terms.items() if value < 0)[:count]
+    return ", ".join(f"{name} {_n(value)}" for value, name in paid) or "no term"
+
+
+def ratio(value: float, reference: float) -> float:
+    """Return value / reference where both are worth something; else 0 or infinity, by which one is more."""
+    if reference > 0:
+        return value / reference
+    return float("inf") if value >= reference else 0.0
+
+
+def statue(m: Measured) -> Iterator[Finding]:
+    """Standing about must not earn what doing the task earns: 4,185 against 2,031 made statues."""
+    ref = m.reference
+    if ref is None or not m.of(STATUES):
+        return
+    worst = max(m.of(STATUES), key=lambda p: p.total)
+    dividend = ratio(worst.total, ref.total)
+    if dividend < 0.5:
+        return
+    yield _finding(
+        m, "statue", dividend >= 1.0, dividend,
+        f"'{worst.name}' earns {_n(worst.total)} in an episode of {m.episode_s:g} s ({payers(worst)}), "
+        f"{_times(dividend)} what '{ref.name}' earns by doing the task: {_n(ref.total)} ({payers(ref)})",
+        "lower what is paid for being there, shorten env.episode_s, or raise what is paid for the goal")  # fmt: skip
+
+
+def alive_budget(m: Measured) -> Iterator[Finding]:
+    """What being alive pays over an episode must stay below twice the goal: 4,500 against 50 made lazy robots."""
+    alive = m.weights.get("alive_reward", 0.0) * m.episode_s
+    goal = sum(w for name, w in m.weights.items() if name.endswith("_event") and w > 0 and name != "swing_event")
+    if alive <= 0 or alive < 2.0 * goal:
+        return
+    yield _finding(
+        m, "alive", True, ratio(alive, goal),
+        f"alive_reward pays {_n(alive)} over {m.episode_s:g} s, all one-time events of the goal together {_n(goal)}",
+        f"keep reward.alive_reward below {2.0 * goal / m.episode_s:.3g}", certain=True)  # fmt: skip
+
+
+def walking(m: Measured) -> Iterator[Finding]:
+    """On the way to the goal, walking must pay more per second than standing does: +134 against -430 made statues."""
+    yield from _zone_pays(m, "far", "walking", "stand",
+                          "raise what walking there pays, or lower the costs that it has")  # fmt: skip
+
+
+def moat(m: Measured) -> Iterator[Finding]:
+    """Near the goal too: a penalty on speed within 2 m kept robots hovering at 1 m."""
+    yield from _zone_pays(m, "near", "moat", "linger",
+                          "lower reward.near_target_speed_cost or env.slowdown_radius_m")  # fmt: skip
+
+
+def _zone_pays(m: Measured, zone: str, name: str, waits: str, fix: str) -> Iterator[Finding]:
+    walkers = [p for p in m.of(HONEST) if zone in p.flow]
+    waiting = m.probes.get(waits)
+    if not walkers or waiting is None or "end" not in waiting.flow:
+        return
+    best, still = max(walkers, key=lambda p: p.flow[zone]), waiting.flow["end"]
+    gain = best.flow[zone] - still
+    if gain > 0:
+        return
+    yield _finding(
+        m, name, True, gain,
+        f"{'far from' if zone == 'far' else 'near'} the goal, without one-time events, '{best.name}' earns "
+        f"{_n(best.flow[zone])} per second on its way and '{waits}' {_n(still)} by waiting: whoever walks loses "
+        f"{_n(-gain)} per second ({costs(best)} in an episode)",
+        fix, certain=True)  # fmt: skip
+
+
+def hover(m: Measured) -> Iterator[Finding]:
+    """Stopping just outside must not pay like arriving: 97 % of it made robots stop at 0.52 m."""
+    ref, probe = m.reference, m.probes.get("hover")
+    if ref is None or probe is None:
+        return
+    by_rate = ratio(probe.rate, ref.rate)
+    from_there = 0.0 if probe.at_goal is None or ref.at_goal is None else ratio(probe.at_goal, ref.at_goal)
+    worst = max(by_rate, from_there)
+    if worst < 0.5:
+        return
+    yield _finding(
+        m, "hover", worst >= 0.9, worst,
+        f"stopping just outside the goal earns {_n(probe.rate)} per second ({payers(probe)} in an episode), "
+        f"'{ref.name}' {_n(ref.rate)}, that is {by_rate:.0%}; discounted from the edge of the goal "
+        f"{_n(probe.at_goal or 0.0)} against {_n(ref.at_goal or 0.0)}, {from_there:.0%}",
+        "pay what is paid near the goal only once it was reached, or raise what arriving pays")  # fmt: skip
+
+
+def farm(m: Measured) -> Iterator[Finding]:
+    """Staying at the goal without finishing must not pay more than finishing: 12,726 against 611 did."""
+    ref, probe = m.reference, m.probes.get("loiter")
+    if ref is None or probe is None:
+        return
+    by_sum = ratio(probe.total, ref.total)
+    by_rate = ratio(probe.rate, ref.rate)
+    if min(by_sum, by_rate) < 0.7:
+        return
+    yield _finding(
+        m, "farm", min(by_sum, by_rate) >= 1.0, by_sum,
+        f"'loiter' reaches the goal, never finishes, and earns {_n(probe.total)} in an episode ({payers(probe)}), "
+        f"{_times(by_sum)} what '{ref.name}' earns by finishing: {_n(ref.total)}; per second {_n(probe.rate)} against "
+        f"{_n(ref.rate)}",
+        "give what is paid at the goal a budget (env.stop_budget_s), or raise reward.success_event")  # fmt: skip
+
+
+def crash(m: Measured) -> Iterator[Finding]:
+    """Falling early must not pay per second what the task pays: a reset costs nothing."""
+    ref = m.reference
+    if ref is None or not m.of(CRASHES):
+        return
+    worst = max(m.of(CRASHES), key=lambda p: p.rate)
+    pay = ratio(worst.rate, ref.rate)
+    if pay < 0.6:
+        return
+    yield _finding(
+        m, "crash", pay >= 0.8, pay,
+        f"'{worst.name}' earns {_n(worst.rate)} per second over episodes of {worst.length_s:.1f} s ({payers(worst)}; "
+        f"{costs(worst, 1)} each), {pay:.0%} of the {_n(ref.rate)} of '{ref.name}'",
+        "cap what speed pays (env.forward_cap_mps), or make reward.fall_event cost more")  # fmt: skip
+
+
+def run_past(m: Measured) -> Iterator[Finding]:
+    """Running on without ever stopping must not pay like the task."""
+    ref, probe = m.reference, m.probes.get("sprint")
+    if ref is None or probe is None:
+        return
+    pay = min(ratio(probe.rate, ref.rate), ratio(probe.total, ref.total))
+    if pay < 0.6:
+        return
+    yield _finding(
+        m, "run-past", pay >= 1.0, pay,
+        f"'sprint' never stops and earns {_n(probe.total)} in an episode, {_n(probe.rate)} per second "
+        f"({payers(probe)}), {pay:.0%} of '{ref.name}' ({_n(ref.total)}, {_n(ref.rate)} per second)",
+        "cap what speed pays, or raise what stopping at the goal pays")  # fmt: skip
+
+
+def suicide(m: Measured) -> Iterator[Finding]:
+    """To die at once must be worth less than to live, for the beginner too."""
+    die = m.probes.get("fold")
+    ref = m.reference
+    if die is None or ref is None:
+        return
+    beginners = m.of(("stand", "tremble"))
+    best = max([*beginners, ref], key=lambda p: p.discounted)
+    if die.discounted >= best.discounted:
+        yield _finding(
+            m, "suicide", True, die.discounted - best.discounted,
+            f"falling at once is worth {_n(die.discounted)} (discounted), more than anything else: '{best.name}' "
+            f"{_n(best.discounted)} ({costs(best)})",
+            "lower the costs, or make reward.fall_event cost more", certain=True)  # fmt: skip
+    elif beginners and die.discounted > max(p.discounted for p in beginners):
+        first = max(beginners, key=lambda p: p.discounted)
+        yield _finding(
+            m, "suicide", False, die.discounted - first.discounted,
+            f"falling at once is worth {_n(die.discounted)} (discounted), and '{first.name}', which is all that a "
+            f"beginner can do, {_n(first.discounted)} ({costs(first)}): it may learn to fall first",
+            "lower the costs, or make reward.fall_event cost more")  # fmt: skip
+
+
+def horizon(m: Measured) -> Iterator[Finding]:
+    """A goal so far away that the discount leaves nothing of it is not seen from the start."""
+    ref = m.reference
+    if ref is None or ref.goal_s is None:
+        return
+    left = m.gamma ** (ref.goal_s / m.control_dt_s)
+    if left < 0.05:
+        wanted = 0.05 ** (m.control_dt_s / ref.goal_s)
+        yield _finding(
+            m, "horizon", False, left,
+            f"'{ref.name}' needs {ref.goal_s:.1f} s to the goal, {ref.goal_s / m.control_dt_s:.0f} control steps: a "
+            f"discount of {m.gamma:g} leaves {left:.1%} of what arriving pays, so only shaping shows the way",
+            f"ppo.gamma of {wanted:.4f} or more leaves 5 %")  # fmt: skip
+
+
+def oscillation(m: Measured) -> Iterator[Finding]:
+    """To and fro must not pay: a shaping term that does not give back what it gave is farmed."""
+    ref, probe = m.reference, m.probes.get("circle")
+    if ref is None or probe is None:
+        return
+    leaking = {name: paid for name, paid in probe.terms.items()
+               if "progress" in name and paid > 0.25 * max(ref.terms.get(name, 0.0), 1e-9)
+               and paid > MIN_TERM_SHARE * abs(ref.total)}  # fmt: skip
+    if not leaking:
+        return
+    named = ", ".join(f"{name} {_n(paid)} ('{ref.name}': {_n(ref.terms.get(name, 0.0))})"
+                      for name, paid in leaking.items())  # fmt: skip
+    total = ratio(probe.total, ref.total)
+    yield _finding(
+        m, "oscillation", total >= 1.0, total,
+        f"walking in circles, which leads nowhere, is paid by {named}; it earns {_n(probe.total)} in an episode, "
+        f"{total:.0%} of doing the task",
+        "do not clip a progress term at 0: what it pays on the way there it must take on the way back")  # fmt: skip
+
+
+def short_episodes(m: Measured) -> Iterator[Finding]:
+    """Two short episodes must not pay more than one long one: a reward that fades made robots die at half time."""
+    lasting = [p for p in m.of(("stand", "crouch", "spin")) if p.length_s > 0.98 * m.episode_s and p.total > 0]
+    if not lasting:
+        return
+    gain = min(2.0 * p.first_half / p.total - 1.0 for p in lasting)
+    best = max((p for p in m.probes.values() if p.length_s > 0.98 * m.episode_s), key=lambda p: p.total)
+    more, dying = gain * best.total, -2.0 * m.fall
+    if gain < 0.05:
+        return
+    yield _finding(
+        m, "short-episodes", more > dying, gain,
+        f"the first half of an episode pays {(1 + gain) / 2:.0%} of it, so two episodes of {m.episode_s / 2:g} s pay "
+        f"{gain:.0%} more than one of {m.episode_s:g} s: {_n(more)} for '{best.name}' ({_n(best.total)}), and two "
+        f"falls cost {_n(dying)}",
+        "set env.time_decay to 0; time_cost makes haste pay without that", certain=True)  # fmt: skip
+
+
+def dead(m: Measured) -> Iterator[Finding]:
+    """A term with a weight that no probe ever moved may not be connected to anything."""
+    silent = [name for name, weight in m.weights.items()
+              if weight and not any(abs(p.terms.get(name, 0.0)) > 1e-12 for p in m.probes.values())]  # fmt: skip
+    if silent and m.probes:
+        yield Finding(
+            rule=f"{RULE}/dead", level="info", message=f"no probe was ever paid or charged by {', '.join(silent)}",
+            fix="a weight of 0 removes a term; if it should have counted here, look at what it measures")  # fmt: skip
+
+
+RULES: tuple[Rule, ...] = (
+    statue, alive_budget, walking, moat, hover, farm, crash, run_past, suicide, short_episodes, oscillation, horizon,
+    dead,
+)  # fmt: skip
+
+
+def _finding(m: Measured, name: str, broken: bool, value: float, message: str, fix: str, *,
+             certain: bool = False) -> Finding:
+    """Return a finding; `certain` says that it does not hang on the reference doing the task."""
+    level: Level = "error" if broken and (certain or m.is_reliable) else "warning"
+    ref = m.reference
+    if broken and level == "warning" and ref is not None:
+        message += f" (no error: '{ref.name}' itself does the task in {ref.success_rate:.0%} of its episodes only)"
+    return Finding(rule=f"{RULE}/{name}", level=level, message=message, value=round(value, 4) if value < 1e12 else None,
+                   fix=fix)  # fmt: skip
+
+
+def _n(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f} times" if value < 1e6 else "more than"
