@@ -1,0 +1,307 @@
+"""The obstacle course: reach the waypoints of a route in order, then celebrate: walk to a spot, and sit down.
+
+What the predecessor got wrong, and is done here instead:
+* Its per-zone distances and its furthest y were never cleared between episodes, which paid or cost a wrong difference
+  at every first step. All state is per episode here (`PER_EPISODE`), and cleared in `begin`.
+* It trained section 011 on a flat collision mesh for weeks. Here the height raster that the policy sees and the
+  geoms that the feet touch come from the same pieces, and a test compares them by ray.
+* Its robots fell into their first stance from 0.5 m, with soft terminations off for a grace period, in which lying on
+  the side paid. Here robots begin standing on the ground, and every rule holds from the first control step.
+* Its reward for coming nearer was clipped at 0 from below in places, which pays for going to and fro.
+* Its scan was none: the robots were blind. `env.height_scan: false` gives that back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vbotd.train.tasks.environment import Asked, Endings, EnvOptions, Finished
+from vbotd.train.tasks.observation import (
+    BASE_MOTION,
+    FOOT_CONTACT,
+    JOINTS,
+    Ids,
+    ObservationTable,
+    ObservationTerm,
+)
+from vbotd.train.tasks.robot import HOME_HEIGHT_M, RobotView
+from vbotd.train.tasks.routes import FOOTPRINT_HALF_M, Route
+from vbotd.train.tasks.scan import POINTS_B, heading, height_scan
+from vbotd.train.tasks.settings import Settings
+from vbotd.train.tasks.terms import RewardTable, Term
+from vbotd.train.terrain.ground import LANE_M, Ground
+
+FAR_M = 5.0  # scales the observed distance
+SIT_RADIUS_M = 1.0
+SIT_CLEARANCE_M = 0.17  # a standing robot's base is at 0.277 m
+SIT_SPEED_MPS = 0.2
+SIT_HOLD_S = 0.3
+MOVED_M = 0.6  # less than this in `env.stagnation_s` is standing about
+SPAWN_JITTER_M = 0.4
+SPAWN_FEET = np.array([(0.0, 0.0), (0.2, 0.2), (0.2, -0.2), (-0.2, 0.2), (-0.2, -0.2)])  # where ground must be clear
+SLOPE_OF_FEET = np.linalg.pinv(SPAWN_FEET).T  # heights at the feet -> least-squares slope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Where a section is, in its own coordinates: the start box, and the box that must not be left."""
+
+    start_xy: tuple[float, float]
+    start_half_m: tuple[float, float]
+    x: tuple[float, float]
+    y: tuple[float, float]
+    lowest_m: float
+
+
+class Course:
+    """The state of N episodes on one route."""
+
+    num_draws = 6  # variant, along or start, which waypoint, x, y, yaw
+
+    def __init__(
+        self,
+        settings: Settings,
+        num_envs: int,
+        options: EnvOptions,
+        *,
+        route: Route,
+        bounds: Bounds,
+        ground: Ground,
+        terms: Mapping[str, Term],
+    ) -> None:
+        env = settings.env
+        self.route, self.ground, self._bounds = route, ground, bounds
+        self._dt_s = options.control_dt_s
+        self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
+        self._spawn_along = float(env["spawn_along"])
+        self._spawn_yaw_rad = math.pi * float(env["spawn_yaw_share"])
+        self._patience_steps = round(float(env["stagnation_s"]) / options.control_dt_s)
+        self._sit_steps = max(round(SIT_HOLD_S / options.control_dt_s), 1)
+        self.observation = ObservationTable(observation_terms(scan=bool(env["height_scan"])))
+        self.level = 1.0
+        self._place_waypoints(route)
+        self._clear(num_envs)
+        self.rewards = RewardTable(terms, settings.reward, options.control_dt_s)
+
+    def _place_waypoints(self, route: Route) -> None:
+        ways = route.waypoints
+        self.spots = np.array([*(w.xy for w in ways), route.sit_at])  # [W + 1, 2], the last: where to sit
+        self._radius_m = np.array([w.radius_m for w in ways])
+        self._z_low, self._z_high = (np.array([w.z[i] for w in ways]) for i in (0, 1))
+        self._group = np.array([w.group for w in ways])
+        self._counted = np.array([w.counted for w in ways])
+        self._points = np.array([w.points for w in ways])
+
+    def _clear(self, num_envs: int) -> None:
+        self.variant = np.zeros(num_envs, dtype=np.int64)
+        self.collected = np.zeros((num_envs, len(self._group)), dtype=bool)
+        self.target = np.zeros(num_envs, dtype=np.int64)  # index into spots; the last: all is collected, go and sit
+        self.local_xy = np.zeros((num_envs, 2))  # in the coordinates of the course
+        self.clearance_m = np.zeros(num_envs)  # of the base above the ground
+        self.distance_m = np.zeros(num_envs)  # to the target
+        self.closer_m = np.zeros(num_envs)  # to the target of this control step, since the last
+        self.newly = np.zeros((num_envs, len(self._group)), dtype=bool)  # collected in this control step
+        self.anchor_xy = np.zeros((num_envs, 2))  # where the robot last had moved on
+        self.still = np.zeros(num_envs, dtype=np.int64)  # control steps since
+        self.sit = np.zeros(num_envs)  # potential 0-1 of sitting where it is asked
+        self.last_sit = np.zeros(num_envs)
+        self.sat = np.zeros(num_envs, dtype=np.int64)  # control steps sitting, without a break
+        self.celebrated = np.zeros(num_envs, dtype=bool)
+        self.fallen = np.zeros(num_envs, dtype=bool)
+
+    def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> np.ndarray:
+        """Put robots into the start box, or, as an aid to learning, near a waypoint with those before it collected."""
+        for name in PER_EPISODE:
+            getattr(self, name)[ids] = 0
+        along = draws[:, 1] < self._spawn_along
+        done = np.where(along, (draws[:, 2] * (len(self._group) + 1)).astype(np.int64), 0)
+        along &= done > 0  # what begins before the first waypoint begins at the start
+        self.variant[ids] = (draws[:, 0] * self.ground.num_variants).astype(np.int64)
+        self.collected[ids] = np.arange(len(self._group)) < done[:, None]
+        self.target[ids] = done
+        centred = 2.0 * draws[:, 3:5] - 1.0
+        start = np.array(self._bounds.start_xy) + centred * self._bounds.start_half_m
+        near = self.spots[np.maximum(done - 1, 0)] + centred * SPAWN_JITTER_M
+        xy = np.where(along[:, None], near, start)
+        from_z = np.where(along, self._z_high[np.maximum(done - 1, 0)], np.inf)
+        yaw = 0.5 * math.pi + self._spawn_yaw_rad * (2.0 * draws[:, 5] - 1.0)
+        self._stand(ids, xy, yaw, from_z, qpos)
+        return ~along
+
+    def _stand(self, ids: np.ndarray, xy: np.ndarray, yaw: np.ndarray, from_z: np.ndarray, qpos: np.ndarray) -> None:
+        """Write start rows: standing along the slope below the feet, and so high that no foot is inside a step."""
+        feet = xy[:, None, :] + SPAWN_FEET
+        ground = self.ground.height(self.variant[ids], feet[..., 0], feet[..., 1], from_z[:, None])  # [M, 5]
+        slope = ground @ SLOPE_OF_FEET  # [M, 2], rise along x and along y
+        plane = ground.mean(axis=1)[:, None] + slope @ SPAWN_FEET.T
+        tilt = np.stack([-slope[:, 0], -slope[:, 1], np.ones(len(slope))], axis=1)
+        qpos[:, 0] = xy[:, 0] + self.variant[ids] * LANE_M
+        qpos[:, 1] = xy[:, 1]
+        qpos[:, 2] += plane[:, 0] + (ground - plane).max(axis=1)
+        qpos[:, 3:7] = standing_quat(tilt / np.linalg.norm(tilt, axis=1, keepdims=True), yaw)
+        self.local_xy[ids] = self.anchor_xy[ids] = xy
+        self.clearance_m[ids] = qpos[:, 2] - ground[:, 0]
+        self.distance_m[ids] = _distance(self.spots[self.target[ids]], xy)
+
+    def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
+        """Collect what is reached, move the target on, and see who fell, is stuck or has celebrated."""
+        self.local_xy = robot.pos_w_m[:, :2] - np.stack([self.variant * LANE_M, np.zeros(len(self.variant))], axis=1)
+        z = robot.pos_w_m[:, 2]
+        self.clearance_m = z - self.ground.height(self.variant, self.local_xy[:, 0], self.local_xy[:, 1], from_z=z)
+        before_m = self.distance_m
+        now_m = _distance(self.spots[self.target], self.local_xy)
+        self.closer_m = before_m - now_m
+        self._collect(robot)
+        self.distance_m = _distance(self.spots[self.target], self.local_xy)
+        self._sit_down(robot)
+        sitting = self.sit > 0.0
+        self._look_for_movement(sitting)
+        self.fallen = self._is_down(robot, sitting)
+        self.celebrated = (self.sat >= self._sit_steps) & ~self.fallen
+        return Endings(success=self.celebrated, fall=self.fallen, stuck=self.still > self._patience_steps)
+
+    def _collect(self, robot: RobotView) -> None:
+        """Mark the waypoints of the current group that a robot is at. Order: the target moves only afterwards."""
+        offset = self.spots[:-1] - self.local_xy[:, None, :]  # [N, W, 2]
+        ahead = heading(robot.rotation_wb)
+        forward = offset[..., 0] * ahead[:, :1] + offset[..., 1] * ahead[:, 1:]
+        left = offset[..., 1] * ahead[:, :1] - offset[..., 0] * ahead[:, 1:]
+        covered = (np.abs(forward) <= FOOTPRINT_HALF_M[0]) & (np.abs(left) <= FOOTPRINT_HALF_M[1])
+        near = (offset**2).sum(axis=2) < self._radius_m**2
+        z = robot.pos_w_m[:, 2:3]
+        there = np.where(self._radius_m > 0.0, near, covered) & (z >= self._z_low) & (z <= self._z_high)
+        groups = np.append(self._group, -1)
+        self.newly = there & ~self.collected & (self._group == groups[self.target][:, None])
+        self.collected = self.collected | self.newly
+        missing = ~self.collected
+        self.target = np.where(missing.any(axis=1), missing.argmax(axis=1), len(self._group))
+
+    def _sit_down(self, robot: RobotView) -> None:
+        self.last_sit = self.sit
+        asked = (self.target == len(self._group)) & (self.distance_m < SIT_RADIUS_M)
+        low = np.clip((HOME_HEIGHT_M - self.clearance_m) / (HOME_HEIGHT_M - SIT_CLEARANCE_M), 0.0, 1.0)
+        self.sit = np.where(asked, 1e-3 + (1.0 - 1e-3) * low, 0.0)
+        speed_mps = np.hypot(robot.lin_vel_b_mps[:, 0], robot.lin_vel_b_mps[:, 1])
+        down = asked & (self.clearance_m < SIT_CLEARANCE_M) & (speed_mps < SIT_SPEED_MPS)
+        self.sat = np.where(down, self.sat + 1, 0)
+
+    def _look_for_movement(self, sitting: np.ndarray) -> None:
+        moved = (_distance(self.anchor_xy, self.local_xy) > MOVED_M) | sitting
+        self.anchor_xy = np.where(moved[:, None], self.local_xy, self.anchor_xy)
+        self.still = np.where(moved, 0, self.still + 1)
+
+    def _is_down(self, robot: RobotView, sitting: np.ndarray) -> np.ndarray:
+        b, (x, y) = self._bounds, self.local_xy.T
+        out = (x < b.x[0]) | (x > b.x[1]) | (y < b.y[0]) | (y > b.y[1]) | (robot.pos_w_m[:, 2] < b.lowest_m)
+        tilted = -robot.gravity_b[:, 2] < self._max_tilt_cos
+        return out | tilted | (robot.trunk_contact & ~sitting)
+
+    def reward(self, robot: RobotView) -> np.ndarray:
+        """Return the reward [N] of this control step."""
+        return self.rewards(robot, self)
+
+    def renew(self, elapsed: np.ndarray) -> None:
+        """Do nothing: what is asked changes when a waypoint is reached, not with time."""
+
+    def observe(self, robot: RobotView, ids: Ids) -> np.ndarray:
+        """Return the observations [M, O]."""
+        return self.observation(robot, self, ids)
+
+    def goal_b(self, robot: RobotView, ids: Ids) -> np.ndarray:
+        """Return the way to the target [M, 2] in the yaw-aligned base frame: ahead and left, m."""
+        offset, ahead = self.spots[self.target[ids]] - self.local_xy[ids], heading(robot.rotation_wb)
+        forward = (offset * ahead).sum(axis=1)
+        return np.stack([forward, offset[:, 1] * ahead[:, 0] - offset[:, 0] * ahead[:, 1]], axis=1)
+
+    def asked(self) -> Asked:
+        """Return the targets in world coordinates."""
+        place = self.spots[self.target].copy()
+        place[:, 0] += self.variant * LANE_M
+        return Asked(place_w_m=place, reach_m=FOOTPRINT_HALF_M[1])
+
+    def adapt(self, finished: Finished) -> None:
+        """Do nothing: starts all along the route are the aid to learning here."""
+
+    def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Return waypoints, competition points and celebration of the ending episodes [M].
+
+        Points by the published rules: a fall or leaving the course zeroes the whole section.
+        """
+        waypoints = (self.collected[ids] & self._counted).sum(axis=1).astype(float)
+        won = self.celebrated[ids]
+        points = self.collected[ids] @ self._points + won * self.route.celebration_points
+        return {
+            "waypoints": waypoints,
+            "waypoint_share": waypoints / self._counted.sum(),
+            "competition_points": np.where(self.fallen[ids], 0.0, points),
+            "stuck_rate": (self.still[ids] > self._patience_steps).astype(float),
+            "time_to_goal_s": np.where(won, elapsed * self._dt_s, np.nan),
+            "furthest_y_m": self.local_xy[ids, 1],
+        }
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that a checkpoint holds."""
+        return {name: getattr(self, name) for name in PER_EPISODE}
+
+
+PER_EPISODE = (
+    "variant", "collected", "target", "local_xy", "clearance_m", "distance_m", "closer_m", "newly", "anchor_xy",
+    "still", "sit", "last_sit", "sat", "celebrated", "fallen",
+)  # fmt: skip
+
+
+def standing_quat(up_w: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """Return quaternions [M, 4], wxyz: turned by `yaw` [M] about z, then tilted from z towards `up_w` [M, 3]."""
+    # The shortest turn from z to `up` is (1 + z.up, z x up), normalised; never antiparallel on walkable ground.
+    w, x, y = 1.0 + up_w[:, 2], -up_w[:, 1], up_w[:, 0]
+    cos, sin = np.cos(yaw / 2.0), np.sin(yaw / 2.0)
+    quat = np.stack([w * cos, x * cos + y * sin, y * cos - x * sin, w * sin], axis=1)
+    return quat / np.linalg.norm(quat, axis=1, keepdims=True)
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.hypot(a[:, 0] - b[:, 0], a[:, 1] - b[:, 1])
+
+
+def _goal_direction(robot: RobotView, course: Course, ids: Ids) -> np.ndarray:
+    return course.goal_b(robot, ids) / np.maximum(course.distance_m[ids], 1.0)[:, None]
+
+
+def observation_terms(*, scan: bool) -> list[ObservationTerm]:
+    """Return the terms of the observation, with or without the height scan."""
+    terms = [
+        *BASE_MOTION,
+        ObservationTerm(
+            name="goal_direction", size=2, unit="m", summary="ahead and left; at most 1 m long",
+            values=_goal_direction,
+        ),
+        ObservationTerm(
+            name="goal_distance", size=1, unit="5 m", summary="distance to the waypoint, at most 1",
+            values=lambda robot, course, ids: np.minimum(course.distance_m[ids] / FAR_M, 1.0)[:, None],
+        ),
+        ObservationTerm(
+            name="celebrate", size=1, unit="", summary="1 when all waypoints are collected: go to the spot and sit",
+            values=lambda robot, course, ids: (course.target[ids] == len(course.route.waypoints))[:, None],
+        ),
+        ObservationTerm(
+            name="clearance", size=1, unit="m", noise=0.02, summary="height of the base above the ground below it",
+            values=lambda robot, course, ids: course.clearance_m[ids][:, None],
+        ),
+        FOOT_CONTACT,
+        *JOINTS,
+    ]  # fmt: skip
+    if scan:
+        terms.append(
+            ObservationTerm(
+                name="height_scan", size=len(POINTS_B), unit="m", noise=0.02,
+                summary="ground around the base, 7 rows from 0.3 m behind to 0.9 m ahead, 5 columns 0.15 m apart",
+                values=lambda robot, course, ids: height_scan(
+                    robot, course.ground, course.variant[ids], course.local_xy[ids]
+                ),
+            )
+        )  # fmt: skip
+    return terms
