@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vbotd.train.tasks import navigation, terms, walk
-from vbotd.train.tasks.cards import SECTION001, TASKS, WALK
+from vbotd.train.tasks import navigation, section001_terms, terms, walk
+from vbotd.train.tasks.cards import SECTION001, WALK
 from vbotd.train.tasks.environment import EnvOptions
 from vbotd.train.tasks.robot import RobotView
 from vbotd.train.tasks.settings import resolve
@@ -106,7 +106,7 @@ def test_goal_progress_telescopes_and_may_be_negative():
     total = np.zeros(N)
     for x_m in (3.0, 2.0, 2.5, 1.0):
         nav.advance(robot(pos_w_m=np.tile([x_m, 0, 0.277], (N, 1))), np.ones(N))
-        total += navigation.goal_progress(robot(), nav)
+        total += section001_terms.goal_progress(robot(), nav)
     radius_m = np.sqrt(2.0**2 + 0.5 * (5.0**2 - 2.0**2))
     np.testing.assert_allclose(total, radius_m - 1.0)
 
@@ -125,13 +125,13 @@ def test_success_needs_half_a_second_at_rest_without_a_break():
 def test_arrival_pays_once_an_episode_and_again_in_the_next():
     nav = navigating()
     nav.advance(robot(), np.ones(N))
-    assert navigation.arrival_event(robot(), nav).tolist() == [1, 1]
+    assert section001_terms.arrival_event(robot(), nav).tolist() == [1, 1]
     nav.advance(robot(), np.ones(N))
-    assert navigation.arrival_event(robot(), nav).tolist() == [0, 0]
+    assert section001_terms.arrival_event(robot(), nav).tolist() == [0, 0]
     nav.begin(np.array([1]), np.full((1, 3), 0.5), np.zeros((1, 19)))
     nav.advance(robot(), np.ones(N))
-    assert navigation.arrival_event(robot(), nav).tolist() == [0, 1]
-    assert navigation.inner_fence_event(robot(), nav).tolist() == [0, 1]
+    assert section001_terms.arrival_event(robot(), nav).tolist() == [0, 1]
+    assert section001_terms.inner_fence_event(robot(), nav).tolist() == [0, 1]
 
 
 def test_leaving_the_disc_is_a_fall():
@@ -144,7 +144,7 @@ def test_goal_direction_turns_with_the_robot():
     left = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # looks along +y of the world
     view = robot(pos_w_m=np.tile([2.0, 0.0, 0.277], (N, 1)), rotation_wb=np.stack([np.eye(3), left]))
     # The target lies along -x of the world: behind the first robot, to the left of the second.
-    np.testing.assert_allclose(navigation.goal_direction(view), [[-1, 0], [0, 1]], atol=1e-12)
+    np.testing.assert_allclose(section001_terms.goal_direction(view), [[-1, 0], [0, 1]], atol=1e-12)
 
 
 def test_spawn_is_uniform_by_area():
@@ -157,8 +157,8 @@ def test_spawn_is_uniform_by_area():
 
 
 def test_every_weight_has_a_term_and_its_sign():
-    tables = {WALK.name: walk.TERMS, SECTION001.name: navigation.TERMS}
-    for card in TASKS:
+    tables = {WALK.name: walk.TERMS, SECTION001.name: section001_terms.TERMS}
+    for card in (WALK, SECTION001):
         weights = {p.key.removeprefix("reward."): p for p in card.params if p.key.startswith("reward.")}
         assert set(weights) == set(tables[card.name])
         for name, param in weights.items():

@@ -17,8 +17,9 @@ class ParamCard:
     """One setting of a task that a campaign may override or search.
 
     `key` is `ppo.<name>`, `reward.<term>` or `env.<option>`. `low` and `high` bound what is allowed
-    (None: unbounded on that side); `scale` says how a search should move in it. `evaluated_as` is the value
-    that an evaluation takes whatever the run trained with: a curriculum is an aid to learning, not a discount.
+    (None: unbounded on that side); `scale` says how a search should move in it, and `search` where it should look,
+    from low to high (None: around the default). `evaluated_as` is the value that an evaluation takes whatever the run
+    trained with: a curriculum is an aid to learning, not a discount.
     """
 
     key: str
@@ -30,6 +31,7 @@ class ParamCard:
     unit: str = ""
     summary: str = ""
     evaluated_as: ParamValue | None = None
+    search: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

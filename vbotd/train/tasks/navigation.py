@@ -13,12 +13,11 @@ from vbotd.train.tasks.curriculum import Widening
 from vbotd.train.tasks.environment import Asked, Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
+from vbotd.train.tasks.section001_terms import INNER_FENCE_M, REACH_M, TERMS, Shaping, goal_direction, rest_potential
 from vbotd.train.tasks.settings import Settings
-from vbotd.train.tasks.terms import ROBOT_TERMS, RewardTable, Term
+from vbotd.train.tasks.terms import RewardTable
 from vbotd.train.tasks.walk import is_down
 
-REACH_M = 0.5
-INNER_FENCE_M = 0.75
 REST_SPEED_MPS = 0.15
 HOLD_S = 0.5
 ARENA_RADIUS_M = 12.5
@@ -74,7 +73,9 @@ class Navigation:
         self.curriculum = Widening(SPAWN_START, enabled=bool(env["spawn_curriculum"]))
         self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
         self._min_height_m = float(env["min_height_m"])
-        self._dt_s = options.control_dt_s
+        self.control_dt_s = options.control_dt_s
+        self._episode_steps = options.episode_steps
+        self.shaping = Shaping.of(env)
         self.hold_steps = max(round(HOLD_S / options.control_dt_s), 1)
         self.distance_m = np.zeros(num_envs)
         self.last_distance_m = np.zeros(num_envs)
@@ -86,6 +87,8 @@ class Navigation:
         self.last_hold = np.zeros(num_envs, dtype=np.int64)
         self.reached = np.zeros(num_envs, dtype=bool)  # at any time in this episode
         self.fenced = np.zeros(num_envs, dtype=bool)  # same, for the inner fence
+        self.elapsed = np.zeros(num_envs, dtype=np.int64)  # control steps of the episode, as of the last `advance`
+        self.reached_at = np.zeros(num_envs, dtype=np.int64)  # `elapsed` of the first reach; means nothing before it
         self.just_reached = np.zeros(num_envs, dtype=bool)
         self.just_fenced = np.zeros(num_envs, dtype=bool)
         self.succeeded = np.zeros(num_envs, dtype=bool)
@@ -115,6 +118,7 @@ class Navigation:
 
     def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
         """Measure distance and rest; success is a full hold, a fall includes leaving the disc."""
+        self.elapsed = elapsed
         self.last_distance_m, self.last_rest, self.last_hold = self.distance_m, self.rest, self.hold
         self.distance_m = np.hypot(robot.pos_w_m[:, 0], robot.pos_w_m[:, 1])
         self.speed_mps = np.hypot(robot.lin_vel_b_mps[:, 0], robot.lin_vel_b_mps[:, 1])
@@ -122,6 +126,7 @@ class Navigation:
         resting = (self.distance_m < REACH_M) & (self.speed_mps < REST_SPEED_MPS)
         self.hold = np.where(resting, self.hold + 1, 0)
         self.just_reached = (self.distance_m < REACH_M) & ~self.reached
+        self.reached_at[self.just_reached] = elapsed[self.just_reached]
         self.just_fenced = (self.distance_m < INNER_FENCE_M) & ~self.fenced
         self.reached = self.reached | self.just_reached
         self.fenced = self.fenced | self.just_fenced
@@ -132,7 +137,9 @@ class Navigation:
 
     def reward(self, robot: RobotView) -> np.ndarray:
         """Return the reward [N] of this control step."""
-        return self.rewards(robot, self)
+        if not self.shaping.time_decay:
+            return self.rewards(robot, self)
+        return self.rewards(robot, self, 1.0 - self.shaping.time_decay * self.elapsed / self._episode_steps)
 
     def renew(self, elapsed: np.ndarray) -> None:
         """Do nothing: the target stays where it is."""
@@ -152,7 +159,7 @@ class Navigation:
         """
         won, fallen = self.succeeded[ids], self.fallen[ids]
         return {
-            "time_to_goal_s": np.where(won, elapsed * self._dt_s, np.nan),
+            "time_to_goal_s": np.where(won, elapsed * self.control_dt_s, np.nan),
             "final_distance_m": self.distance_m[ids],
             "reach_rate": self.reached[ids].astype(float),
             "competition_points": np.where(fallen, 0.0, self.fenced[ids].astype(float) + self.reached[ids]),
@@ -171,84 +178,8 @@ class Navigation:
 
 PER_EPISODE = (
     "distance_m", "last_distance_m", "spawn_m", "speed_mps", "rest", "last_rest", "hold", "last_hold",
-    "reached", "fenced", "just_reached", "just_fenced", "succeeded", "fallen",
+    "reached", "reached_at", "fenced", "just_reached", "just_fenced", "succeeded", "fallen",
 )  # fmt: skip
-
-
-def goal_direction(robot: RobotView) -> np.ndarray:
-    """Return the unit vector [N, 2] to the target in the yaw-aligned base frame: forward and left."""
-    forward_w = robot.rotation_wb[:, :2, 0]
-    forward_w = forward_w / np.maximum(np.linalg.norm(forward_w, axis=1, keepdims=True), 1e-6)
-    to_goal_w = -robot.pos_w_m[:, :2]
-    to_goal_w = to_goal_w / np.maximum(np.linalg.norm(to_goal_w, axis=1, keepdims=True), 1e-6)
-    ahead = (forward_w * to_goal_w).sum(axis=1)
-    left = forward_w[:, 0] * to_goal_w[:, 1] - forward_w[:, 1] * to_goal_w[:, 0]
-    return np.stack([ahead, left], axis=1)
-
-
-def rest_potential(distance_m: np.ndarray, speed_mps: np.ndarray) -> np.ndarray:
-    """Return 0-1: 1 at rest within 0.25 m of the target, 0 beyond 0.75 m or in full motion."""
-    closeness = np.clip(1.0 - (distance_m - 0.25) / 0.5, 0.0, 1.0)
-    return closeness * np.exp(-((speed_mps / 0.4) ** 2))
-
-
-def goal_progress(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return how much nearer the target is than a control step ago, m; negative when walking away."""
-    return nav.last_distance_m - nav.distance_m
-
-
-def rest_progress(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return the gain of the rest potential: pays for stopping at the target once, however often it is tried."""
-    return nav.rest - nav.last_rest
-
-
-def hold_progress(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return the gain of the share of the hold, 1 over a full one; a broken hold gives all of it back."""
-    return (nav.hold - nav.last_hold) / nav.hold_steps
-
-
-def facing_reward(robot: RobotView, _: Navigation) -> np.ndarray:
-    """Return 0-1, how much the robot looks at the target: 1 ahead, 0 behind."""
-    return 0.5 * (1.0 + goal_direction(robot)[:, 0])
-
-
-def time_cost(robot: RobotView, _: Navigation) -> np.ndarray:
-    """Return 1: every second costs, so that standing anywhere is no way to live."""
-    return np.ones(len(robot.pos_w_m))
-
-
-def inner_fence_event(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return 1 where the inner fence is reached for the first time in the episode."""
-    return nav.just_fenced.astype(float)
-
-
-def arrival_event(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return 1 where the target is reached for the first time in the episode."""
-    return nav.just_reached.astype(float)
-
-
-def success_event(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return 1 where the hold is complete."""
-    return nav.succeeded.astype(float)
-
-
-def fall_event(_: RobotView, nav: Navigation) -> np.ndarray:
-    """Return 1 where the robot is down or off the disc."""
-    return nav.fallen.astype(float)
-
-
-TERMS: dict[str, Term] = {
-    "goal_progress": goal_progress,
-    "rest_progress": rest_progress,
-    "hold_progress": hold_progress,
-    "facing_reward": facing_reward,
-    "time_cost": time_cost,
-    "inner_fence_event": inner_fence_event,
-    "arrival_event": arrival_event,
-    "success_event": success_event,
-    "fall_event": fall_event,
-    **ROBOT_TERMS,
-}
 
 
 def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:

@@ -43,11 +43,13 @@ class RewardTable:
         self._control_dt_s = control_dt_s
         self.on_paid: Callable[[str, np.ndarray], None] | None = None  # gets what a term pays [N]; None: nobody asks
 
-    def __call__(self, robot: RobotView, state: State) -> np.ndarray:
-        """Return the reward [N] of this control step."""
+    def __call__(self, robot: RobotView, state: State, fade: np.ndarray | None = None) -> np.ndarray:
+        """Return the reward [N] of this control step; `fade` [N] is what is left of every `*_reward`, None: all."""
         total = np.zeros(len(robot.pos_w_m))
         for name, term, factor in self._rows:
             paid = factor * term(robot, state)
+            if fade is not None and name.endswith("_reward"):
+                paid = paid * fade
             total += paid
             if self.on_paid is not None:
                 self.on_paid(name, paid)
@@ -81,6 +83,11 @@ def orientation_cost(robot: RobotView, _: State) -> np.ndarray:
 def torque_cost(robot: RobotView, _: State) -> np.ndarray:
     """Return the sum of squared joint torques, N^2 m^2."""
     return np.einsum("nj,nj->n", robot.torque_nm, robot.torque_nm)
+
+
+def joint_velocity_cost(robot: RobotView, _: State) -> np.ndarray:
+    """Return the sum of squared joint velocities, rad^2/s^2."""
+    return np.einsum("nj,nj->n", robot.joint_vel_radps, robot.joint_vel_radps)
 
 
 def joint_acceleration_cost(robot: RobotView, _: State) -> np.ndarray:
@@ -128,6 +135,7 @@ ROBOT_TERMS: dict[str, Term] = {
     "roll_pitch_rate_cost": roll_pitch_rate_cost,
     "orientation_cost": orientation_cost,
     "torque_cost": torque_cost,
+    "joint_velocity_cost": joint_velocity_cost,
     "joint_acceleration_cost": joint_acceleration_cost,
     "action_rate_cost": action_rate_cost,
     "pose_cost": pose_cost,

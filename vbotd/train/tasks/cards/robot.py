@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 from vbotd.domain.task import ParamCard, ParamScale, ParamValue
 
 
@@ -15,7 +18,13 @@ def env(
     return ParamCard(key=f"env.{name}", default=default, low=low, high=high, unit=unit, scale=scale, summary=summary)
 
 
-def term(name: str, default: float, high: float, summary: str) -> ParamCard:
+def switch(name: str, default: bool, summary: str) -> ParamCard:
+    return ParamCard(key=f"env.{name}", default=default, scale="fixed", summary=summary)
+
+
+def term(
+    name: str, default: float, high: float, summary: str, search: tuple[float, float] | None = None
+) -> ParamCard:
     """Return the card of a weight between 0 and `high`; a negative `high` makes it a cost."""
     low, top = (high, 0.0) if high < 0 else (0.0, high)
     if name.endswith("_event"):
@@ -24,7 +33,14 @@ def term(name: str, default: float, high: float, summary: str) -> ParamCard:
         unit = "1/m"
     else:
         unit = "1/s"
-    return ParamCard(key=f"reward.{name}", default=default, low=low, high=top, unit=unit, summary=summary)
+    return ParamCard(
+        key=f"reward.{name}", default=default, low=low, high=top, unit=unit, summary=summary, search=search
+    )
+
+
+def searched(cards: Sequence[ParamCard], ranges: Mapping[str, tuple[float, float]]) -> tuple[ParamCard, ...]:
+    """Return the cards of terms with the ranges, by the term's name, that a task's search should look in."""
+    return tuple(replace(card, search=ranges.get(card.key.removeprefix("reward."), card.search)) for card in cards)
 
 
 PPO_CARDS = (
@@ -79,13 +95,14 @@ COMMON_ENV_CARDS = (
 )
 
 ROBOT_TERM_CARDS = (
-    term("vertical_velocity_cost", -1.0, -10.0, "squared vertical velocity of the base"),
-    term("roll_pitch_rate_cost", -0.05, -1.0, "squared roll and pitch rates"),
+    term("vertical_velocity_cost", -1.0, -100.0, "squared vertical velocity of the base"),
+    term("roll_pitch_rate_cost", -0.05, -20.0, "squared roll and pitch rates"),
     term("orientation_cost", -2.0, -20.0, "squared sine of the tilt"),
     term("torque_cost", -1e-4, -1e-2, "summed squared joint torques"),
+    term("joint_velocity_cost", 0.0, -0.1, "summed squared joint velocities"),
     term("joint_acceleration_cost", -2.5e-7, -1e-5, "summed squared joint accelerations"),
-    term("action_rate_cost", -0.01, -0.5, "squared change of the action"),
-    term("pose_cost", -0.05, -2.0, "squared distance from the default pose"),
+    term("action_rate_cost", -0.01, -10.0, "squared change of the action"),
+    term("pose_cost", -0.05, -10.0, "squared distance from the default pose"),
     term("hip_cost", -0.5, -10.0, "squared sideways spread of the hips"),
     term("trot_reward", 1.0, 5.0, "diagonal feet agree, lateral feet differ"),
     term("swing_event", 0.5, 10.0, "a landed foot's swing beyond 0.2 s, in seconds; shorter ones cost"),
