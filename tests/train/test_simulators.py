@@ -53,6 +53,7 @@ def test_the_arrays_have_the_shapes_of_the_protocol(make):
     sim = make(N)
     assert sim.num_sims == N
     assert [array.shape for array in everything(sim)] == [(N, 19), (N, 18), (N, 9), (N, 12)]
+    assert {array.dtype for array in everything(sim)} == {np.dtype(np.float64)}
 
 
 def test_a_standing_robot_stands_on_four_feet_and_holds_itself_up(make):

@@ -39,7 +39,6 @@ class WarpSimulator:
     def __init__(self, model: mujoco.MjModel, num_sims: int) -> None:
         self.model = model
         self.num_sims = num_sims
-        self._host_model = model
         self._loaded_model = copy.copy(model)  # one for all payloads: a copy takes milliseconds
         self._loaded_data = mujoco.MjData(model)
         self._varied: dict[str, tuple[wp.array, wp.array]] = {}  # by model field: on the device, on the host
@@ -53,33 +52,41 @@ class WarpSimulator:
                 model, nworld=num_sims, nconmax=contacts, njmax=CONTACT_ROWS * contacts + model.njnt
             )
             data = self._data
-            self._up = [(array, self._host_copy(array)) for array in (data.qpos, data.qvel, data.qacc_warmstart)]
-            self._down = [(array, self._host_copy(array)) for array in (data.sensordata, data.actuator_force)]
             self._ctrl = self._host_copy(data.ctrl)
             self._overflow = self._host_copy(data.overflow)
-        self.qpos, self.qvel, self._warm_start = (host.numpy() for _, host in self._up)
-        self.sensordata, self.torque_nm = (host.numpy() for _, host in self._down)
+            state = [(array, self._host_copy(array)) for array in (data.qpos, data.qvel, data.qacc_warmstart)]
+            results = [(array, self._host_copy(array)) for array in (data.sensordata, data.actuator_force)]
+        self._up = [*state, (data.ctrl, self._ctrl)]
+        self._down = [*state, *results, (data.overflow, self._overflow)]
+        self._staged = [host.numpy() for _, host in [*state, *results]]
+        # Double precision, as on the CPU: else a task's arrays would change theirs on the way through a checkpoint.
+        self._live = [array.astype(np.float64) for array in self._staged]
+        self.qpos, self.qvel, self._warm_start, self.sensordata, self.torque_nm = self._live
         self.qpos[:] = model.qpos0
 
     def step(self, targets_rad: np.ndarray, physics_steps: int) -> None:
         """Hold the joint targets [N, 12] for some physics steps."""
         self._ctrl.numpy()[:] = targets_rad
+        for staged, live in zip(self._staged, self._live, strict=True):
+            staged[:] = live
         with wp.ScopedDevice(self._device):
             graph = self._captured(physics_steps)
-            changed = [self._varied[name] for name in self._stale]
-            for array, host in [*self._up, (self._data.ctrl, self._ctrl), *changed]:
+            for array, host in [*self._up, *(self._varied[name] for name in self._stale)]:
                 wp.copy(array, host)
             self._stale.clear()
             self._data.overflow.zero_()
             wp.capture_launch(graph)
-            for array, host in [*self._up, *self._down, (self._data.overflow, self._overflow)]:
+            for array, host in self._down:
                 wp.copy(host, array)
             wp.synchronize_device(self._device)
+        for staged, live in zip(self._staged, self._live, strict=True):
+            live[:] = staged
 
     def reset(self, ids: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Start the simulations of `ids` anew; clears warm start, contacts and forces, so nothing leaks over."""
-        self.qpos[ids] = qpos
-        self.qvel[ids] = qvel
+        # Rounded now and not on the way up, so that what is saved before the next step is the same.
+        self.qpos[ids] = np.asarray(qpos, dtype=np.float32)
+        self.qvel[ids] = np.asarray(qvel, dtype=np.float32)
         for array in (self._warm_start, self.sensordata, self.torque_nm, self._overflow.numpy()):
             array[ids] = 0
 
@@ -96,7 +103,7 @@ class WarpSimulator:
         Speed: what is derived from a mass is computed on the host, robot by robot, as the CPU backend does; and a
         changed field goes up whole before the next control step.
         """
-        model = self._host_model
+        model = self.model
         if friction is not None:
             self._set("geom_friction", ids, model.geom_friction * friction[:, None, None])
         if motor_strength is not None:
@@ -108,7 +115,7 @@ class WarpSimulator:
 
     def _loaded(self, payload_kg: np.ndarray) -> dict[str, np.ndarray]:
         """Return the model fields [M, ...] that payloads in the trunk change, as if the trunk were denser."""
-        model, loaded = self._host_model, self._loaded_model
+        model, loaded = self.model, self._loaded_model
         trunk = model.jnt_bodyid[0]
         rows: dict[str, list[np.ndarray]] = {name: [] for name in MASS_FIELDS}
         for density in 1.0 + payload_kg / model.body_mass[trunk]:
@@ -137,12 +144,12 @@ class WarpSimulator:
 
     def save(self) -> np.ndarray:
         """Return a copy of positions, velocities and warm start, float32 [N, 55]."""
-        return np.concatenate([self.qpos, self.qvel, self._warm_start], axis=1)
+        return np.concatenate([self.qpos, self.qvel, self._warm_start], axis=1, dtype=np.float32)
 
     def restore(self, state: np.ndarray) -> None:
         """Continue from saved rows; `ValueError` if they are of another backend, robot or number of simulations."""
         num_qpos, num_qvel = self.qpos.shape[1], self.qvel.shape[1]
-        check_state(state, (self.num_sims, num_qpos + 2 * num_qvel), self.qpos.dtype)
+        check_state(state, (self.num_sims, num_qpos + 2 * num_qvel), np.dtype(np.float32))
         self.qpos[:] = state[:, :num_qpos]
         self.qvel[:] = state[:, num_qpos:-num_qvel]
         self._warm_start[:] = state[:, -num_qvel:]
