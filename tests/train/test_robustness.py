@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from vbotd.train import checkpoint, worker
+from vbotd.train import backend, checkpoint, worker
 from vbotd.train.runio import SpecError
 from vbotd.train.session import evaluate_here
 from vbotd.train.sim import BatchSimulator
@@ -33,8 +33,9 @@ HOLD = hold_targets_rad(MODEL)
 
 
 @pytest.fixture(autouse=True)
-def mujoco_log_stays_in_a_temporary_folder(tmp_path, monkeypatch):
+def cpu_backend_with_its_log_in_a_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(backend.SETTING, "cpu")  # what both backends must do is in test_simulators.py
 
 
 def walkers(num_envs: int = N, threads: int = 1, task=walk, **overrides: object) -> Environment:

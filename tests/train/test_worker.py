@@ -1,7 +1,9 @@
 """The worker as the daemon sees it: a process, a folder, an exit code."""
 
+import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -67,6 +69,10 @@ def has_iterated(folder: RunFolder) -> Callable[[], bool]:
     return check
 
 
+def has_saved(folder: RunFolder) -> Callable[[], bool]:
+    return lambda: bool(checkpoint.read_index(folder.path))
+
+
 def test_a_run_ends_with_result_checkpoint_and_series(run_folder):
     params = {"ppo.rollout": 8, "ppo.hidden": [16, 16], "env.episode_s": 0.4, "env.command_s": 0.2}
     folder = run_folder(params=params, train={"env_steps": 640, "num_envs": 8})
@@ -109,7 +115,7 @@ def test_a_killed_run_resumed_equals_one_that_was_never_killed(run_folder, tmp_p
     sizes = {"env_steps": 3200, "num_envs": 8}
     whole, killed = run_folder("whole", train=sizes), run_folder("killed", train=sizes)
     process = start(killed)
-    wait_until(lambda: len(checkpoint.read_index(killed.path)) >= 1, process)
+    wait_until(has_saved(killed), process)
     process.kill()
     assert finish(process)[0] == -signal.SIGKILL
     assert not (killed.path / "result.json").exists()
@@ -123,6 +129,41 @@ def test_a_killed_run_resumed_equals_one_that_was_never_killed(run_folder, tmp_p
         assert tensor.equal(other["policy"][name]), name
     for name, tensor in one["env"].items():
         assert tensor.equal(other["env"][name]), name
+
+
+@pytest.mark.slow
+def test_a_run_killed_and_resumed_five_times_has_the_same_weights(run_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sizes, moments = {"env_steps": 16_000, "num_envs": 8}, random.Random(5)
+    whole = run_folder("whole", train=sizes)
+    assert finish(start(whole))[0] == 0
+    resume_from, reached = {}, []
+    for attempt in range(6):
+        folder = run_folder(f"attempt-{attempt}", train=sizes, **resume_from)
+        process = start(folder)
+        if attempt < 5:
+            # After the first save of its own, anywhere: in a rollout, an update, the next save.
+            wait_until(has_saved(folder), process)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=moments.uniform(0.0, 0.4))
+            process.kill()
+        code, errors = finish(process)
+        assert code == (-signal.SIGKILL if attempt < 5 else 0), errors
+        newest = checkpoint.read_index(folder.path)[-1]
+        resume_from = {"resume_from": str(folder.path / newest.path)}
+        reached.append(newest.env_steps)
+    assert reached == sorted(set(reached))
+    assert weights_of(folder) == weights_of(whole)
+
+
+def weights_of(folder: RunFolder) -> str:
+    """Return the SHA-256 of all weights of a run's last checkpoint."""
+    saved = checkpoint.load(folder.path / checkpoint.read_index(folder.path)[-1].path)
+    digest = hashlib.sha256(str(saved["env_steps"]).encode())
+    for part in ("policy", "normaliser"):
+        for name, tensor in sorted(saved[part].items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 @pytest.mark.parametrize(
