@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -83,8 +84,11 @@ def test_a_damaged_file_is_named(run_folder):
     with pytest.raises(SpecError, match=r"is damaged — its sha256"):
         checkpoint.load(path)
     (path.parent / "index.json").unlink()
-    with pytest.raises(SpecError, match="cannot be read"):
-        checkpoint.load(path)
+    whole = path.read_bytes()
+    for length in np.linspace(0, len(whole), 40, dtype=int)[:-1]:  # torch has a different error for different lengths
+        path.write_bytes(whole[:length])
+        with pytest.raises(SpecError, match="cannot be read"):
+            checkpoint.load(path)
 
 
 def test_a_file_that_carries_code_is_refused(tmp_path):

@@ -70,7 +70,7 @@ def load(path: Path | str) -> dict[str, Any]:
         raise SpecError(f"checkpoint {path} is damaged — its sha256 is not the one in index.json — take another one")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as err:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as err:
         raise SpecError(f"checkpoint {path} cannot be read ({type(err).__name__}) — take another one") from err
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise SpecError(f"checkpoint {path} is of another version — this worker reads version {VERSION}")
