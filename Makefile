@@ -48,8 +48,24 @@ bench: install ## every benchmark, one JSON line each
 bench-walk: install ## how long until the robot walks
 	$(BIN)/vbotd bench walk
 
-bench-throughput: install ## env steps a second, part by part
-	$(BIN)/vbotd bench throughput
+bench-throughput: install ## env steps a second against the bound of its parts; keeps the result
+	$(BIN)/vbotd bench throughput --save
+
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.installed
+
+# An environment of their own: what they need is none of ours.
+$(PEERS_STAMP): pyproject.toml
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch>=2.13,<2.14"
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check -e . "stable-baselines3>=2.9,<2.10" "rsl-rl-lib>=5.5,<5.6"
+	touch $@
+
+bench-peers: install $(PEERS_STAMP) ## against Stable-Baselines3 and rsl_rl; installs them into .venv-peers, keeps the result
+	$(BIN)/vbotd bench peers --save
+
+bench-slots: install ## one run with all threads against one a core; keeps the result
+	$(BIN)/vbotd bench slots --save
 
 reference-walker: install ## train the audit's walker anew, ten minutes, and record its hash
 	$(BIN)/python -m vbotd.train.reference_walker
