@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import mujoco
 import numpy as np
 
-from vbotd.train.tasks.robot import XML
+from vbotd.train.tasks.robot import XML, set_physics
 from vbotd.train.terrain.ground import LANE_M
 from vbotd.train.terrain.pieces import Piece
 
@@ -25,7 +25,7 @@ def variants(build: Builder, count: int, seed: int, roughness: Sequence[float]) 
 def compile_scene(lanes: Sequence[Sequence[Piece]], physics_dt_s: float) -> mujoco.MjModel:
     """Compile the robot's MJCF with the lanes' pieces as static geoms of the world, `LANE_M` apart along x."""
     spec = mujoco.MjSpec.from_file(str(XML))
-    spec.option.timestep = physics_dt_s
+    set_physics(spec.option, physics_dt_s)
     spec.geom("floor").pos[2] = ABYSS_M
     for lane, pieces in enumerate(lanes):
         for i, piece in enumerate(pieces):

@@ -21,6 +21,7 @@ BORDER_M = 0.4
 BUMP_RANGE_M = 0.277
 WAVE_RANGE_M = 0.1
 RANDOM_RANGE_M = 0.149
+ROUGH_RANGE_M, ROUGH_HALF_M = 0.1, 25.0
 STEP_RUN_M = 0.2
 BED_SLOPES_DEG = (23.0, 18.0, 11.0, 4.5)
 BED_LENGTHS_M = (1.1, 1.0, 0.8, 0.6)
@@ -82,8 +83,9 @@ def whole_course(rng: np.random.Generator, roughness: float) -> list[Piece]:
 
 def rough_field(rng: np.random.Generator, roughness: float) -> list[Piece]:
     """Return a square of 50 m with bumps of 0.1 m, for walking at a commanded velocity in any direction."""
-    heights = height_map(rng, (50.0, 50.0), 0.1 * roughness, _correlation(rng), BORDER_M)
-    return [HeightField(centre=(0.0, 0.0), half=(25.0, 25.0), base_m=0.0, heights=heights)]
+    side_m = 2.0 * ROUGH_HALF_M
+    heights = height_map(rng, (side_m, side_m), ROUGH_RANGE_M * roughness, _correlation(rng), BORDER_M)
+    return [HeightField(centre=(0.0, 0.0), half=(ROUGH_HALF_M, ROUGH_HALF_M), base_m=0.0, heights=heights)]
 
 
 def bridge_height(y: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vbotd.domain.metric import MetricCard
 from vbotd.domain.task import ParamCard, TaskCard
-from vbotd.train.tasks.cards.robot import COMMON_ENV_CARDS, PPO_CARDS, ROBOT_TERM_CARDS, env, term
+from vbotd.train.tasks.cards.robot import COMMON_ENV_CARDS, HEIGHT_SCAN_CARD, PPO_CARDS, ROBOT_TERM_CARDS, env, term
 
 # What suits a flat floor, and not this ground.
 _OWN_DEFAULTS = {
@@ -33,12 +33,7 @@ COURSE_CARDS = (
         summary="the variants of the ground rise from a part of the roughness to all of it",
         evaluated_as=False,
     ),
-    ParamCard(
-        key="env.height_scan",
-        default=True,
-        scale="fixed",
-        summary="the policy sees 35 heights of the ground around the base; false: blind",
-    ),
+    HEIGHT_SCAN_CARD,
     replace(
         env("spawn_along", 0.8, 0.0, 1.0, "", "share of the episodes that begin near a waypoint of the route"),
         evaluated_as=0.0,

@@ -107,3 +107,10 @@ ROBOT_TERM_CARDS = (
     term("trot_reward", 1.0, 5.0, "diagonal feet agree, lateral feet differ"),
     term("swing_event", 0.5, 10.0, "a landed foot's swing beyond 0.2 s, in seconds; shorter ones cost"),
 )
+
+HEIGHT_SCAN_CARD = ParamCard(
+    key="env.height_scan",
+    default=True,
+    scale="fixed",
+    summary="the policy sees 35 heights of the ground around the base; false: blind",
+)

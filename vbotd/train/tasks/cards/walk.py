@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vbotd.domain.metric import MetricCard
 from vbotd.domain.task import TaskCard
-from vbotd.train.tasks.cards.robot import COMMON_ENV_CARDS, PPO_CARDS, ROBOT_TERM_CARDS, env, term
+from vbotd.train.tasks.cards.robot import COMMON_ENV_CARDS, HEIGHT_SCAN_CARD, PPO_CARDS, ROBOT_TERM_CARDS, env, term
 
 WALK = TaskCard(
     name="vbot_walk_flat",
@@ -33,5 +35,20 @@ WALK = TaskCard(
         term("speed_error_cost", -0.5, -10.0, "absolute error of the forward speed"),
         term("fall_event", -3.0, -50.0, "the robot is down"),
         *ROBOT_TERM_CARDS,
+    ),
+)
+
+WALK_ROUGH = replace(
+    WALK,
+    name="vbot_walk_rough",
+    summary="walk at a commanded velocity over bumps of 0.1 m for 20 s without falling",
+    factory="vbotd.train.tasks.walk_rough:make",
+    env_steps=6_000_000,
+    num_envs=1024,
+    params=(
+        *(p for p in WALK.params if p.key.startswith(("ppo.", "env."))),
+        env("roughness", 1.0, 0.0, 4.0, "", "scale of the bumps; 1 is 0.1 m from the lowest to the highest"),
+        HEIGHT_SCAN_CARD,
+        *(p for p in WALK.params if p.key.startswith("reward.")),
     ),
 )

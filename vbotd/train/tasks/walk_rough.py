@@ -1,0 +1,75 @@
+"""vbot_walk_rough: walk at a commanded velocity over a bumpy field."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vbotd.train.backend import make_simulator
+from vbotd.train.tasks.environment import Endings, Environment, EnvOptions
+from vbotd.train.tasks.observation import FOOT_CONTACT, Ids, ObservationTable, ObservationTerm
+from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad
+from vbotd.train.tasks.scan import POINTS_B, height_scan
+from vbotd.train.tasks.settings import Settings
+from vbotd.train.tasks.walk import OBSERVATION, Walk
+from vbotd.train.terrain.ground import Ground
+from vbotd.train.terrain.scene import compile_scene, variants
+from vbotd.train.terrain.sections import ROUGH_HALF_M, rough_field
+
+START_HALF_M = 4.0
+START_FEET = np.array([(x, y) for x in (-0.25, 0.0, 0.25) for y in (-0.2, 0.0, 0.2)])
+
+
+class RoughWalk(Walk):
+    """The walking task on ground that rises and falls by 0.1 m; a shin may touch it, the trunk may not."""
+
+    def __init__(self, settings: Settings, num_envs: int, options: EnvOptions, ground: Ground) -> None:
+        super().__init__(settings, num_envs, options)
+        self._command_draws = self.num_draws
+        self.num_draws += 2
+        self.ground = ground
+        self.variant = np.zeros(num_envs, dtype=np.int64)  # one field for all
+        self.observation = ObservationTable(
+            (*OBSERVATION.terms, FOOT_CONTACT, *([SCAN] if settings.env["height_scan"] else []))
+        )
+
+    def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> None:
+        """Fix the commands, and stand the robots somewhere in the middle of the field."""
+        super().begin(ids, draws[:, : self._command_draws], qpos)
+        xy = START_HALF_M * (2.0 * draws[:, self._command_draws :] - 1.0)
+        feet = xy[:, None, :] + START_FEET
+        qpos[:, :2] = xy
+        qpos[:, 2] += self.ground.height(self.variant[ids], feet[..., 0], feet[..., 1]).max(axis=1)
+
+    def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
+        """Sum the tracking errors; a fall is the trunk on the ground, too much tilt, or the edge of the field."""
+        super().advance(robot, elapsed)
+        tilted = -robot.gravity_b[:, 2] < self._max_tilt_cos
+        outside = np.abs(robot.pos_w_m[:, :2]).max(axis=1) > ROUGH_HALF_M - 1.0
+        self.fallen = robot.trunk_contact | tilted | outside
+        return Endings(success=np.zeros_like(self.fallen), fall=self.fallen)
+
+
+def _scan(robot: RobotView, walk: RoughWalk, ids: Ids) -> np.ndarray:
+    return height_scan(robot, walk.ground, walk.variant[ids], robot.pos_w_m[:, :2])
+
+
+SCAN = ObservationTerm(
+    name="height_scan", size=len(POINTS_B), unit="m", noise=0.02, values=_scan,
+    summary="ground around the base, 7 rows from 0.3 m behind to 0.9 m ahead, 5 columns 0.15 m apart",
+)  # fmt: skip
+
+
+def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:
+    """Build the environments of a run; the seed decides the ground, too."""
+    options = EnvOptions.of(settings.env)
+    lanes = variants(rough_field, 1, seed, [float(settings.env["roughness"])])
+    model = compile_scene(lanes, options.physics_dt_s)
+    ground = Ground(lanes, (-ROUGH_HALF_M, ROUGH_HALF_M), (-ROUGH_HALF_M, ROUGH_HALF_M))
+    return Environment(
+        task=RoughWalk(settings, num_envs, options, ground),
+        sim=make_simulator(model, num_envs, threads),
+        options=options,
+        home_qpos=model.key(HOME_KEY).qpos.copy(),
+        hold_targets_rad=hold_targets_rad(model),
+        seed=seed,
+    )
