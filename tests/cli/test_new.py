@@ -57,3 +57,28 @@ def test_the_schema_is_where_the_file_says(call, home: Path):
     path = home / "campaigns" / "a.yaml"
     schema = path.read_text().splitlines()[0].partition("$schema=")[2]
     assert (path.parent / schema).exists()
+
+
+def test_a_preset_fixes_its_settings_and_the_search_looks_around_them(call, home: Path):
+    out = home / "lazy.yaml"
+    called = call("new", "vbot_navigation_section001", "--preset", "lazy-robot", "--trials", "8", "--out", str(out))
+    assert called.code == 0, called.err
+    checked = call("check", str(out))
+    assert checked.code == 0, checked.err
+    text = out.read_text()
+    assert "  alive_reward: 150\n" in text and "  fall_event: -10\n" in text and "  success_event: 0\n" in text
+    assert "    reward.arrival_event: {uniform: [50, 200]}" in text
+    assert "  # arrival_event: 50    # searched\n" in text
+
+
+def test_presets_are_listed_with_their_tasks(call):
+    listed = call("new", "--list-presets")
+    assert listed.code == 0
+    assert ["lazy-robot", "vbot_navigation_section001"] in [line.split()[:2] for line in listed.out.splitlines()]
+
+
+def test_a_preset_of_another_task_is_refused(call, home: Path):
+    called = call("new", "vbot_walk_flat", "--preset", "lazy-robot")
+    assert called.code == 1
+    assert "is for vbot_navigation_section001, not for vbot_walk_flat" in called.err
+    assert call("new", "vbot_walk_flat", "--preset", "lazyrobot").code == 5

@@ -11,11 +11,22 @@ import click
 import vbotd
 from vbotd.cli.checking import load_catalogue
 from vbotd.cli.tasks import find_task
+from vbotd.domain.task import ParamValue, TaskCard
 from vbotd.errors import VbotdError
 from vbotd.layout import Layout
 from vbotd.store.files import write_atomic
 
 SCHEMA_NAME = "campaign.schema.json"
+
+
+def _list_presets(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from vbotd.cli.columns import columns
+    from vbotd.store.presets import load_presets
+    rows = [(preset.name, preset.task, preset.about) for preset in load_presets()]
+    click.echo(columns(("preset", "task", "what it is"), rows))
+    context.exit()
 
 
 @click.command("new")
@@ -27,20 +38,25 @@ SCHEMA_NAME = "campaign.schema.json"
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first run seed.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None,
               help="Where to write it. Default: campaigns/NAME.yaml in the workspace.")
+@click.option("--preset", "preset_name", default="", help="Settings to begin with, by name; see --list-presets.")
+@click.option("--list-presets", is_flag=True, is_eager=True, expose_value=False, callback=_list_presets,
+              help="List the presets and exit.")
 @click.option("--submit", "submit_it", is_flag=True, help="Hand it to the daemon at once.")
 @click.pass_context
 def command(context: click.Context, task: str, hours: float, trials: int, name: str, seed: int, out: Path | None,
-            submit_it: bool) -> None:
+            preset_name: str, submit_it: bool) -> None:
     """Write a commented campaign for TASK and say what to do with it. A file that is there is never overwritten."""
     from vbotd.core.campaign_text import label_from, template
     layout = Layout.find()
     card = find_task(load_catalogue(layout), task)
-    name = label_from(name or f"{card.name}-{time.strftime('%m%d')}")
+    fixed, origin = _preset(preset_name, card) if preset_name else ({}, "")
+    name = label_from(name or f"{preset_name or card.name}-{time.strftime('%m%d')}")
     path = out or free_name(layout.home / "campaigns", name)
     if path.exists():
         raise VbotdError(f"{path} is there already — it was not touched — give another name with --out")
     _make_folder(path.parent)
-    text = template(card, hours=hours, trials=trials, name=name, seed=seed, schema=schema_for(path, layout))
+    text = template(card, hours=hours, trials=trials, name=name, seed=seed, schema=schema_for(path, layout),
+                    fixed=fixed, origin=origin)
     write_atomic(path, text)
     shown = _short(path)
     if submit_it:
@@ -50,6 +66,16 @@ def command(context: click.Context, task: str, hours: float, trials: int, name: 
         return
     click.echo(f"wrote {shown}\n\nnext:\n  edit   {shown}\n  vbotd check  {shown}\n  vbotd submit {shown}\n"
                "  vbotd run")
+
+
+def _preset(name: str, card: TaskCard) -> tuple[dict[str, ParamValue], str]:
+    """Return the settings of a preset for a task, and what to call them."""
+    from vbotd.store.presets import load_preset
+    preset = load_preset(name)
+    if preset.task != card.name:
+        raise VbotdError(f"preset '{name}' is for {preset.task}, not for {card.name} — write 'vbotd new {preset.task} "
+                         f"--preset {name}', or choose another: 'vbotd new --list-presets'")
+    return preset.settings(card), f"preset {name}, {preset.about}"
 
 
 def free_name(folder: Path, name: str) -> Path:

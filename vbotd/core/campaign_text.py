@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
-from vbotd.domain.task import ParamCard, TaskCard
+from vbotd.domain.task import ParamCard, ParamValue, TaskCard
 
 SCHEMA = "../../schemas/campaign.schema.json"  # as seen from state/inbox/
 MOST_SEARCHED = 4
@@ -19,7 +20,7 @@ _LINEAR_SHARE = 0.5
 
 
 def template(task: TaskCard | str, *, hours: float, trials: int, name: str, seed: int,
-             schema: str = SCHEMA) -> str:
+             schema: str = SCHEMA, fixed: Mapping[str, ParamValue] | None = None, origin: str = "") -> str:
     """Return a commented campaign that parses.
 
     Args:
@@ -28,13 +29,19 @@ def template(task: TaskCard | str, *, hours: float, trials: int, name: str, seed
         name: the campaign's name; what may not stand in one becomes '-'.
         seed: the first run seed.
         schema: where an editor finds the JSON Schema, relative to the file.
+        fixed, origin: settings to begin with, and what they are called; the search looks around them.
     """
     card = task if isinstance(task, TaskCard) else None
+    if card and fixed:
+        card = replace(card, params=tuple(replace(p, default=fixed.get(p.key, p.default)) for p in card.params))
     lines = [f"# yaml-language-server: $schema={schema}", *_head(card.name if card else str(task), name, card)]
     lines += _budget(hours, trials, card, seed)
-    lines += _search(card, trials)
+    chosen = _chosen(card, trials)
+    lines += _search(card, chosen)
     lines += _gate(card)
-    lines += _further(card)
+    if card and fixed:
+        lines += _fixed(card, fixed, {entry[0].key for entry in chosen}, origin)
+    lines += _further(None if fixed else card)
     return "\n".join(lines) + "\n"
 
 
@@ -71,16 +78,17 @@ def _budget(hours: float, trials: int, card: TaskCard | None, seed: int) -> Iter
     yield ""
 
 
-def _search(card: TaskCard | None, trials: int) -> Iterator[str]:
+def _chosen(card: TaskCard | None, trials: int) -> list[tuple[ParamCard, str, float, float]]:
+    """Return what a first search of so many trials varies, and in which form and between which ends."""
+    ranges = [(param, *span) for param in (card.params if card else ()) if (span := _span(param))]
+    return _best_first(ranges)[:max(1, min(MOST_SEARCHED, trials // 2))]
+
+
+def _search(card: TaskCard | None, chosen: list[tuple[ParamCard, str, float, float]]) -> Iterator[str]:
     yield "# What may vary, and within what: {uniform: [low, high]}, {log: [low, high]}, {int: [low, high]} or"
     yield f"# {{choice: [a, b]}}. What there is: 'vbotd tasks {card.name if card else 'NAME'}'."
     yield "search:"
     yield "  space:"
-    if card is None:
-        yield "    ppo.learning_rate: {log: [1e-4, 1e-3]}"
-        return
-    ranges = [(param, *span) for param in card.params if (span := _span(param))]
-    chosen = _best_first(ranges)[:max(1, min(MOST_SEARCHED, trials // 2))]
     if not chosen:
         yield "    ppo.learning_rate: {log: [1e-4, 1e-3]}"
     for param, form, low, high in chosen:
@@ -98,6 +106,8 @@ def _span(param: ParamCard) -> tuple[str, float, float] | None:
     bottom = -math.inf if param.low is None else param.low
     top = math.inf if param.high is None else param.high
     low, high = 0.0, 0.0
+    if param.search and param.search[0] <= default <= param.search[1]:
+        return ("uniform", *param.search)
     if isinstance(default, int):
         steps = max(1, abs(default) // 2)
         low, high = max(bottom, default - steps), min(top, default + steps)
@@ -132,16 +142,29 @@ def _gate(card: TaskCard | None) -> Iterator[str]:
     yield f'gate: {{{card.metric.tag if card else tag}: "{sign} {value}"}}'
 
 
+def _fixed(card: TaskCard, fixed: Mapping[str, ParamValue], searched: Collection[str], origin: str) -> Iterator[str]:
+    """Write settings as blocks, those that are searched as a remark."""
+    yield ""
+    yield f"# Fixed settings, for every trial: {origin}. A setting is either fixed or searched."
+    for group in ("env", "ppo", "reward"):
+        yield f"{group}:"
+        for param in card.params:
+            if param.key in fixed and param.key.startswith(f"{group}."):
+                line = f"{param.key.removeprefix(group + '.')}: {_value(param)}"
+                yield f"  # {line}    # searched" if param.key in searched else f"  {line}"
+
+
 def _further(card: TaskCard | None) -> Iterator[str]:
     yield ""
-    yield "# Fixed settings, for every trial; a setting is either fixed or searched."
+    if card:
+        yield "# Fixed settings, for every trial; a setting is either fixed or searched."
     shown: set[str] = set()
     for param in card.params if card else ():
         group, _, name = param.key.partition(".")
         if group not in shown and param.scale == "fixed":
             shown.add(group)
             yield f"# {group}: {{{name}: {_value(param)}}}"
-    if not shown:
+    if not shown and card:
         yield "# ppo: {gamma: 0.99}"
     yield '# allow: [reward-budget]              # findings of the health rules to overrule, by name'
     yield '# schedule: {cron: "0 1 * * mon-fri"}  # or at: "2026-11-24 01:00", or every: 6h'
