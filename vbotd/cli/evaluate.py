@@ -17,8 +17,8 @@ from vbotd.cli.columns import columns
 from vbotd.cli.commanding import json_option
 from vbotd.cli.measuring import Candidate, Measurer, candidates, distinct, settings_apart
 from vbotd.cli.scores import HELD_OUT_INSTANCES, score_text
-from vbotd.core.accounts import Accounts, is_rate_column, pooled, tag_of
-from vbotd.core.comparison import paired_difference
+from vbotd.core.accounts import Accounts, pooled, tag_of
+from vbotd.core.comparison import metric_differences
 from vbotd.core.dogs import POINTS_COLUMN, Groups, draw_groups
 from vbotd.core.interval import Measured
 from vbotd.core.wording import counted
@@ -86,11 +86,7 @@ def differences(found: list[Candidate], whole: dict[str, Accounts]) -> list[tupl
     for candidate in distinct(found):
         base = first.setdefault(candidate.card.name, candidate)
         if base is not candidate:
-            ours, theirs = whole[candidate.sha256], whole[base.sha256]
-            metrics = {tag_of(name): paired_difference(ours.columns[name], theirs.columns[name],
-                                                       is_rate=is_rate_column(name))
-                       for name in ours.columns if name in theirs.columns}
-            told.append((candidate.name, base.name, {tag: m for tag, m in metrics.items() if m is not None}))
+            told.append((candidate.name, base.name, metric_differences(whole[candidate.sha256], whole[base.sha256])))
     return told
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from vbotd.core.accounts import Accounts, is_rate_column, tag_of
 from vbotd.core.interval import Z_95, Measured, of_mean, of_rate
 from vbotd.domain.metric import Direction
 
@@ -17,6 +18,13 @@ _BISECTIONS = 60  # halves 0-1 below the last bit of a double
 def pairs_of(ours: Sequence[float], theirs: Sequence[float]) -> list[tuple[float, float]]:
     """Return the episodes in which both have a number."""
     return [(a, b) for a, b in zip(ours, theirs, strict=True) if math.isfinite(a) and math.isfinite(b)]
+
+
+def metric_differences(ours: Accounts, theirs: Accounts) -> dict[str, Measured]:
+    """Return ours minus theirs of every account that both have, by tag; the episodes must be the same ones."""
+    found = {tag_of(name): paired_difference(column, theirs.columns[name], is_rate=is_rate_column(name))
+             for name, column in ours.columns.items() if name in theirs.columns}
+    return {tag: measured for tag, measured in found.items() if measured is not None}
 
 
 def paired_difference(ours: Sequence[float], theirs: Sequence[float], *, is_rate: bool) -> Measured | None:
