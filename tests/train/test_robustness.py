@@ -346,7 +346,7 @@ def test_an_evaluation_keeps_the_conditions_of_the_run_unless_told_otherwise(run
         ("env.friction", (1.5, 0.5), "a range is two numbers, low <= high"),
         ("env.friction", (0.0, 1.0), "allowed: 0.1 to 3.0"),
         ("env.payload_kg", (1.0,), "a range is two numbers"),
-        ("env.payload_kg", 2.0, "env.payload_kg is 2.0 — it must be"),
+        ("env.payload_kg", 2.0, r"env.payload_kg is 2.0 — it must be a list such as \[0.0, 0.0\]"),
         ("env.motor_strength", (0.5, float("nan")), "env.motor_strength"),
         ("env.latency_s", (0.0, 0.5), r"allowed: 0.0 to 0.06"),
         ("env.obs_noise", 3.0, r"allowed: 0.0 to 2.0"),

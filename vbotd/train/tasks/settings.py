@@ -62,7 +62,8 @@ def _checked(card: ParamCard, value: Any) -> tuple[ParamValue, str]:
     if isinstance(card.default, int) and isinstance(value, float) and value.is_integer():
         value = int(value)  # a search samples floats; 24.0 control steps are 24
     if type(value) is not type(card.default):
-        return card.default, f"{card.key} is {value!r} — it must be {type(card.default).__name__}"
+        kind = f"a list such as {list(card.default)}" if isinstance(card.default, tuple) else type(card.default).__name__
+        return card.default, f"{card.key} is {value!r} — it must be {kind}"
     if card.choices and value not in card.choices:
         return card.default, f"{card.key} is {value!r} — allowed: {', '.join(map(repr, card.choices))}"
     return value, _range_problem(card, value)
