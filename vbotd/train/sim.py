@@ -98,7 +98,7 @@ class BatchSimulator:
     ) -> None:
         """Change the robots of `ids`; a field has its own values in every simulation from its first change on.
 
-        Speed: a change of mass recomputes what MuJoCo derives from it, 30 to 60 us a robot; the others cost nothing.
+        Speed: a change of mass recomputes what MuJoCo derives from it, 30 to 60 us a robot; the others are writes.
         """
         if friction is not None:
             self._scale("geom_friction", ids, friction)

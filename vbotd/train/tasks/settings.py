@@ -62,7 +62,9 @@ def _checked(card: ParamCard, value: Any) -> tuple[ParamValue, str]:
     if isinstance(card.default, int) and isinstance(value, float) and value.is_integer():
         value = int(value)  # a search samples floats; 24.0 control steps are 24
     if type(value) is not type(card.default):
-        kind = f"a list such as {list(card.default)}" if isinstance(card.default, tuple) else type(card.default).__name__
+        kind = type(card.default).__name__
+        if isinstance(card.default, tuple):
+            kind = f"a list such as {list(card.default)}"
         return card.default, f"{card.key} is {value!r} — it must be {kind}"
     if card.choices and value not in card.choices:
         return card.default, f"{card.key} is {value!r} — allowed: {', '.join(map(repr, card.choices))}"
