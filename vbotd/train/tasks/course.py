@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vbotd.train.tasks.course_traces import CourseShaping, Traces
 from vbotd.train.tasks.environment import Asked, Endings, EnvOptions, Finished
 from vbotd.train.tasks.observation import (
     BASE_MOTION,
@@ -75,16 +76,19 @@ class Course:
     ) -> None:
         env = settings.env
         self.route, self.ground, self._bounds = route, ground, bounds
-        self._dt_s = options.control_dt_s
+        self.control_dt_s = options.control_dt_s
         self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
         self._spawn_along = float(env["spawn_along"])
         self._spawn_yaw_rad = math.pi * float(env["spawn_yaw_share"])
-        self._patience_steps = round(float(env["stagnation_s"]) / options.control_dt_s)
+        self.patience_steps = round(float(env["stagnation_s"]) / options.control_dt_s)
         self._sit_steps = max(round(SIT_HOLD_S / options.control_dt_s), 1)
         self.observation = ObservationTable(observation_terms(scan=bool(env["height_scan"])))
         self.level = 1.0
+        self._episode_steps = options.episode_steps
+        self.shaping = CourseShaping.of(env)
         self._place_waypoints(route)
         self._clear(num_envs)
+        self.traces = Traces(num_envs, route, settings.reward, options.control_dt_s)
         self.rewards = RewardTable(terms, settings.reward, options.control_dt_s)
 
     def _place_waypoints(self, route: Route) -> None:
@@ -97,6 +101,7 @@ class Course:
         self._points = np.array([w.points for w in ways])
 
     def _clear(self, num_envs: int) -> None:
+        self.elapsed = np.zeros(num_envs, dtype=np.int64)  # control steps of the episode, as of the last `advance`
         self.variant = np.zeros(num_envs, dtype=np.int64)
         self.collected = np.zeros((num_envs, len(self._group)), dtype=bool)
         self.target = np.zeros(num_envs, dtype=np.int64)  # index into spots; the last: all is collected, go and sit
@@ -130,6 +135,7 @@ class Course:
         from_z = np.where(along, self._z_high[np.maximum(done - 1, 0)], np.inf)
         yaw = 0.5 * math.pi + self._spawn_yaw_rad * (2.0 * draws[:, 5] - 1.0)
         self._stand(ids, xy, yaw, from_z, qpos)
+        self.traces.begin(ids, xy)
         return ~along
 
     def _stand(self, ids: np.ndarray, xy: np.ndarray, yaw: np.ndarray, from_z: np.ndarray, qpos: np.ndarray) -> None:
@@ -149,6 +155,7 @@ class Course:
 
     def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
         """Collect what is reached, move the target on, and see who fell, is stuck or has celebrated."""
+        self.elapsed = elapsed
         self.local_xy = robot.pos_w_m[:, :2] - np.stack([self.variant * LANE_M, np.zeros(len(self.variant))], axis=1)
         z = robot.pos_w_m[:, 2]
         self.clearance_m = z - self.ground.height(self.variant, self.local_xy[:, 0], self.local_xy[:, 1], from_z=z)
@@ -162,7 +169,8 @@ class Course:
         self._look_for_movement(sitting)
         self.fallen = self._is_down(robot, sitting)
         self.celebrated = (self.sat >= self._sit_steps) & ~self.fallen
-        return Endings(success=self.celebrated, fall=self.fallen, stuck=self.still > self._patience_steps)
+        self.traces.advance(robot, self)
+        return Endings(success=self.celebrated, fall=self.fallen, stuck=self.still > self.patience_steps)
 
     def _collect(self, robot: RobotView) -> None:
         """Mark the waypoints of the current group that a robot is at. Order: the target moves only afterwards."""
@@ -202,7 +210,7 @@ class Course:
 
     def reward(self, robot: RobotView) -> np.ndarray:
         """Return the reward [N] of this control step."""
-        return self.rewards(robot, self)
+        return self.rewards(robot, self, self.shaping.fade(self.elapsed / self._episode_steps, self.distance_m))
 
     def renew(self, elapsed: np.ndarray) -> None:
         """Do nothing: what is asked changes when a waypoint is reached, not with time."""
@@ -238,14 +246,14 @@ class Course:
             "waypoints": waypoints,
             "waypoint_share": waypoints / self._counted.sum(),
             "competition_points": np.where(self.fallen[ids], 0.0, points),
-            "stuck_rate": (self.still[ids] > self._patience_steps).astype(float),
-            "time_to_goal_s": np.where(won, elapsed * self._dt_s, np.nan),
+            "stuck_rate": (self.still[ids] > self.patience_steps).astype(float),
+            "time_to_goal_s": np.where(won, elapsed * self.control_dt_s, np.nan),
             "furthest_y_m": self.local_xy[ids, 1],
         }
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a checkpoint holds."""
-        return {name: getattr(self, name) for name in PER_EPISODE}
+        return {name: getattr(self, name) for name in PER_EPISODE} | self.traces.state()
 
 
 PER_EPISODE = (

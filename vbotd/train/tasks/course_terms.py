@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vbotd.train.tasks.course import Course
+from vbotd.train.tasks.course_predecessor_terms import PREDECESSOR_TERMS
 from vbotd.train.tasks.robot import RobotView
 from vbotd.train.tasks.scan import heading
 from vbotd.train.tasks.terms import ROBOT_TERMS, Term
@@ -61,5 +62,6 @@ TERMS: dict[str, Term] = {
     "celebration_event": celebration_event,
     "fall_event": fall_event,
     "shin_contact_cost": shin_contact_cost,
+    **PREDECESSOR_TERMS,
     **ROBOT_TERMS,
 }

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from vbotd.domain.metric import MetricCard
 from vbotd.domain.task import ParamCard, TaskCard
-from vbotd.train.tasks.cards.robot import COMMON_ENV_CARDS, HEIGHT_SCAN_CARD, PPO_CARDS, ROBOT_TERM_CARDS, env, term
+from vbotd.train.tasks.cards.course_predecessor import COURSE_PREDECESSOR_CARDS, COURSE_SEARCH, COURSE_SHAPING_CARDS
+from vbotd.train.tasks.cards.robot import (
+    COMMON_ENV_CARDS,
+    HEIGHT_SCAN_CARD,
+    PPO_CARDS,
+    ROBOT_TERM_CARDS,
+    env,
+    searched,
+    term,
+)
 
 # What suits a flat floor, and not this ground.
 _OWN_DEFAULTS = {
@@ -43,12 +52,12 @@ COURSE_CARDS = (
 )
 COURSE_TERM_CARDS = (
     term("goal_progress", 2.0, 20.0, "metres nearer the waypoint"),
-    term("waypoint_event", 2.0, 100.0, "a waypoint is reached"),
+    term("waypoint_event", 2.0, 1000.0, "a waypoint is reached"),
     term("facing_reward", 0.3, 5.0, "the robot looks at the waypoint"),
     term("time_cost", -0.5, -10.0, "every second of the episode"),
     term("sit_progress", 2.0, 20.0, "gain of the share of sitting down where the route ends"),
-    term("celebration_event", 5.0, 100.0, "the celebration is complete"),
-    term("fall_event", -5.0, -100.0, "the robot is down, or off the course"),
+    term("celebration_event", 5.0, 1000.0, "the celebration is complete"),
+    term("fall_event", -5.0, -500.0, "the robot is down, or off the course"),
     term("shin_contact_cost", -0.2, -10.0, "shins that touch the ground"),
 )
 WAYPOINTS = MetricCard(
@@ -74,9 +83,10 @@ def _course(name: str, summary: str, factory: str, episode_s: float, extra: tupl
             *_adapted(COMMON_ENV_CARDS),
             env("episode_s", episode_s, 0.1, 300.0, "s", "length of an episode"),
             *COURSE_CARDS,
+            *COURSE_SHAPING_CARDS,
             *extra,
-            *COURSE_TERM_CARDS,
-            *_adapted(ROBOT_TERM_CARDS),
+            *searched((*COURSE_TERM_CARDS, *_adapted(ROBOT_TERM_CARDS)), COURSE_SEARCH),
+            *COURSE_PREDECESSOR_CARDS,
         ),
     )
 
