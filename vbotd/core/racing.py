@@ -8,6 +8,7 @@ first: a robot that never moves never falls.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -116,7 +117,7 @@ def screen(names: Sequence[str], criteria: Sequence[Criterion], measure: Callabl
 
 
 def _named(card: MetricCard) -> Criterion:
-    words = card.tag.removeprefix("eval/").removesuffix("_rate").replace("_", " ")
+    words = re.sub(r"_(rate|s|m|mps|radps)$", "", card.tag.removeprefix("eval/")).replace("_", " ")
     return Criterion(tag=card.tag, direction=card.direction, words=words)
 
 
