@@ -34,6 +34,13 @@ def test_the_numbers_of_the_exploits_are_the_predecessors():
     assert PRESETS["section001-speed-opt"].reward["forward_velocity_reward"] == 350
 
 
+def test_the_sets_of_section011_are_converted_by_their_units():
+    best = PRESETS["section011-s9-t1"]
+    assert best.reward["forward_velocity_reward"] == 922 and best.reward["approach_progress"] == 572.7
+    assert best.reward["zone_progress"] == 3320 and best.reward["fall_event"] == -25
+    assert best.env["alive_decay_s"] == 16.26 and best.env["height_scan"] is False
+
+
 def test_each_late_exploit_differs_from_the_winner_by_its_one_mistake():
     winner = PRESETS["section001-am4-t1"]
     for name, mistake in (("reach-and-farm", {"stop_budget_s": 0}), ("die-early", {"time_decay": 0.5}),
