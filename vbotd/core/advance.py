@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from vbotd.core.auditing import audit_due, is_awaited, stopped_due
 from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run
 from vbotd.core.sighting import Circumstances
 from vbotd.core.slots import choose_starts
@@ -48,6 +49,8 @@ def _due(state: State, circumstances: Circumstances) -> Iterator[Event]:
                 yield e.CampaignPaused(campaign=campaign.id, by="core", why=(
                     f"no plugin offers the task '{campaign.content.task}' any more; see 'vbotd plugins'"))
             continue
+        yield from stopped_due(state, campaign)
+        yield from audit_due(state, campaign, circumstances, task)
         yield from _trials_due(state, campaign, circumstances, task)
         if campaign.status == "open":
             yield from _open_due(state, campaign, circumstances)
@@ -58,8 +61,9 @@ def _due(state: State, circumstances: Circumstances) -> Iterator[Event]:
 
 def _trials_due(state: State, campaign: CampaignRecord, circumstances: Circumstances, task: TaskCard
                 ) -> Iterator[Event]:
+    waits = campaign.status == "open" and is_awaited(state, campaign, circumstances)
     for trial in state.trials_of(campaign.id):
-        if trial.judged:
+        if trial.judged or waits:
             continue
         runs = state.runs_of(trial.id)
         if all(run.status == "ended" for run in runs):
@@ -101,7 +105,8 @@ def _closing_due(state: State, campaign: CampaignRecord, circumstances: Circumst
                  ) -> Iterator[Event]:
     trials = state.trials_of(campaign.id)
     for run in state.runs.values():
-        if run.campaign == campaign.id and run.kind == "train" and run.status in ("queued", "launching", "running"):
+        if run.campaign == campaign.id and run.kind in ("train", "audit") and run.status in (
+                "queued", "launching", "running"):
             yield e.RunStopAsked(campaign=campaign.id, trial=run.trial, run=run.id, why=campaign.closing_why, by="core")
             return
     if not all(trial.judged for trial in trials):

@@ -10,6 +10,7 @@ from typing import Any
 
 from vbotd.core import sighting as s
 from vbotd.core.advance import admitted, advance, without_schedule
+from vbotd.core.auditing import AUDIT, findings_of
 from vbotd.core.commands import decide_command
 from vbotd.core.opinions import asked_to_stop
 from vbotd.core.outcome import reconcile
@@ -77,6 +78,9 @@ def _run(state: State, seen: s.RunSeen, c: Circumstances) -> list[Event]:
         return []
     events: list[Event] = []
     event = reconcile(run, seen)
+    if run.kind == AUDIT and isinstance(event, e.RunEnded) and event.outcome == "finished":
+        events += [e.FindingMade(campaign=run.campaign, trial=run.trial, run=run.id, finding=finding, by="audit")
+                   for finding in findings_of(seen.result)]
     if event is not None:
         events.append(event)
     if seen.alive and seen.pid is not None and not seen.adopted_here:

@@ -124,9 +124,10 @@ def _questions(state: State, done: Done, circumstances: Circumstances) -> Iterat
             runs = state.runs_of(trial.id)
             if circumstances.followers:
                 for run in runs:
-                    if run.status == "ended" and ("follow_up", run.id) not in done.asked:
+                    if run.status == "ended" and run.kind != "audit" and ("follow_up", run.id) not in done.asked:
                         yield AskFollowUps(campaign=campaign.id, run=run.id)
             judging = ("judge", trial.id, len(runs))
-            if (circumstances.judges and judging not in done.asked and is_ready_to_judge(trial, runs)
+            tried = any(run.kind != "audit" for run in runs)
+            if (tried and circumstances.judges and judging not in done.asked and is_ready_to_judge(trial, runs)
                     and next_run(trial, runs, campaign, circumstances) is None):
                 yield AskOpinions(campaign=campaign.id, trial=trial.id, key=judging)

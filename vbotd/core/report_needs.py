@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vbotd.core.auditing import WAY_OUT, broken_incentives, stop_words
 from vbotd.core.judge import CONFIRM, gate_misses, scored_run
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import Facts, Need
@@ -21,7 +22,7 @@ MOST_EPISODES = 100_000  # beyond this many, "measure longer" is no advice
 
 def needs(facts: Facts) -> tuple[Need, ...]:
     """Return what needs a person, the most pressing first."""
-    return (*_daemon(facts), *_paused(facts), *_failed(facts), *_blocked(facts), *_rejected(facts),
+    return (*_daemon(facts), *_paused(facts), *_audited(facts), *_failed(facts), *_blocked(facts), *_rejected(facts),
             *_task_missing(facts), *_silent_runs(facts), *_gate_missed(facts))
 
 
@@ -51,8 +52,18 @@ def _paused(facts: Facts) -> Iterator[Need]:
                        command=f"vbotd resume {record.id}", origin=event_about(facts, record.id, e.CampaignPaused))
 
 
+def _audited(facts: Facts) -> Iterator[Need]:
+    for record in facts.records:
+        broken = broken_incentives(facts.runs_of(record.id), record.content.allow)
+        if record.outcome == "failed" and is_current(facts, record) and broken:
+            yield Need(text=f"{record.id} was not trained: {clean(stop_words(broken), 600)}. Way out: {WAY_OUT}",
+                       command=f"vbotd explain {record.id}", origin=event_about(facts, record.id, e.CampaignClosed))
+
+
 def _failed(facts: Facts) -> Iterator[Need]:
     for record in facts.records:
+        if broken_incentives(facts.runs_of(record.id), record.content.allow):
+            continue
         if record.outcome == "failed" and is_current(facts, record):
             trials = facts.trials_of(record.id)
             yield Need(text=f"{record.id}: {len(trials)} of {counted(len(trials), 'trial')} failed; causes below",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from vbotd.core.auditing import broken_incentives, stop_words
 from vbotd.core.report_best import best_from, ranked
 from vbotd.core.report_causes import run_causes
 from vbotd.core.report_facts import Best, Facts
@@ -84,6 +85,9 @@ def _nothing_to_report(facts: Facts, record: CampaignRecord, origin: str) -> str
     why = f" ({clean(worst[0].what, 120)}; {worst[0].examples[0]})" if worst else ""
     if record.outcome == "cancelled":
         return f"{record.id} was cancelled ({origin}) before any trial had a score."
+    broken = broken_incentives(facts.runs_of(record.id), record.content.allow)
+    if broken:
+        return f"{record.id} was stopped before any training: {clean(stop_words(broken), 400)} ({origin})."
     if not trials:
         return f"{record.id} {_ended(record)} without a trial ({clean(record.why, 120)}; {origin})."
     return f"{len(trials)} of {counted(len(trials), 'trial')} of {record.id} failed, nothing to report{why}."

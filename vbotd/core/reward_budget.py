@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from vbotd.domain.finding import Finding, Level
 
 RULE = "reward-budget"
-STATUES = ("stand", "tremble", "crouch", "spin")
+STATUES = ("stand", "tremble", "crouch", "spin", "face")
 HONEST = ("walk", "brisk", "follow")
 CRASHES = ("fold", "sprint-fall", "touch-fall")
 RELIABLE_RATE = 0.5  # success of the reference from which it is taken for what the task is worth
@@ -27,7 +27,7 @@ class ProbeSums:
 
     `discounted` counts from the start, `at_goal` from the moment at the edge of the goal (None: it never came
     there). `flow` is reward per second without one-time events: `far` from the goal, `near` it (outside of it), and
-    at the `end`, in the last fifth of a full episode; where the probe never was is missing.
+    while it has to `wait`, in the first seconds that it stands; where the probe never was is missing.
     """
 
     name: str
@@ -35,6 +35,7 @@ class ProbeSums:
     total: float
     discounted: float
     terms: Mapping[str, float] = field(default_factory=dict)  # sum of each over an episode
+    terms_discounted: Mapping[str, float] = field(default_factory=dict)  # same, discounted from the start
     first_half: float = 0.0  # part of the total that fell into the first half of a full episode
     at_goal: float | None = None
     flow: Mapping[str, float] = field(default_factory=dict)
@@ -60,9 +61,9 @@ class Measured:
 
     @property
     def reference(self) -> ProbeSums | None:
-        """The honest probe that succeeds most, then earns most; None where there is none."""
+        """The honest probe that succeeds most, then earns most per second; None where there is none."""
         honest = [self.probes[name] for name in HONEST if name in self.probes]
-        return max(honest, key=lambda p: (round(p.success_rate, 1), p.total), default=None)
+        return max(honest, key=lambda p: (round(p.success_rate, 1), p.rate), default=None)
 
     @property
     def is_reliable(self) -> bool:
@@ -145,6 +146,23 @@ def walking(m: Measured) -> Iterator[Finding]:
     """On the way to the goal, walking must pay more per second than standing does: +134 against -430 made statues."""
     yield from _zone_pays(m, "far", "walking", "stand",
                           "raise what walking there pays, or lower the costs that it has")  # fmt: skip
+    walker, still = m.probes.get("brisk"), m.probes.get("stand")
+    if walker is None or still is None:
+        return
+    moving = [name for name, paid in walker.terms.items() if paid > 0 and ("velocity" in name or "progress" in name)]
+    gain = sum(walker.terms[name] for name in moving)
+    # What standing costs as well, such as time, is no cost of walking.
+    dear = {name: paid - still.terms.get(name, 0.0) * walker.length_s / max(still.length_s, 1e-9)
+            for name, paid in walker.terms.items() if name.endswith("_cost")}  # fmt: skip
+    cost = -sum(dear.values())
+    if not moving or cost < 0.5 * gain:
+        return
+    worst = ", ".join(f"{name} {_n(paid)}" for paid, name in sorted((paid, name) for name, paid in dear.items())[:3])
+    yield _finding(
+        m, "walking", cost >= 0.8 * gain, ratio(cost, gain),
+        f"for moving, 'brisk' (1 m/s) is paid {_n(gain)} in an episode ({', '.join(moving)}) and charged {_n(cost)} "
+        f"more than for standing ({worst}): who has not found the goal yet learns not to move",
+        "raise what moving towards the goal pays, or lower these costs", certain=True)  # fmt: skip
 
 
 def moat(m: Measured) -> Iterator[Finding]:
@@ -156,9 +174,9 @@ def moat(m: Measured) -> Iterator[Finding]:
 def _zone_pays(m: Measured, zone: str, name: str, waits: str, fix: str) -> Iterator[Finding]:
     walkers = [p for p in m.of(HONEST) if zone in p.flow]
     waiting = m.probes.get(waits)
-    if not walkers or waiting is None or "end" not in waiting.flow:
+    if not walkers or waiting is None or "wait" not in waiting.flow:
         return
-    best, still = max(walkers, key=lambda p: p.flow[zone]), waiting.flow["end"]
+    best, still = max(walkers, key=lambda p: p.flow[zone]), waiting.flow["wait"]
     gain = best.flow[zone] - still
     if gain > 0:
         return

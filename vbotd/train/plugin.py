@@ -18,10 +18,14 @@ def vbotd_tasks() -> list[TaskCard]:
 
 @hookimpl
 def vbotd_run_kinds() -> list[RunKindCard]:
-    """Publish how a run trains and how it evaluates."""
+    """Publish how a run trains, evaluates and captures."""
     return [
         RunKindCard(name="train", entry="vbotd.train.worker:train", summary="train a policy by PPO"),
         RunKindCard(
+            name="audit", entry="vbotd.train.audit:audit", summary="look for ways to exploit the reward, before training"
+        ),
+        RunKindCard(
             name="evaluate", entry="vbotd.train.worker:evaluate", summary="measure a checkpoint on held-out episodes"
         ),
+        RunKindCard(name="capture", entry="vbotd.train.capture:capture", summary="take pictures of a policy's episodes"),
     ]

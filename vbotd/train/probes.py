@@ -20,7 +20,7 @@ from vbotd.train.tasks.robot import NUM_FEET, NUM_JOINTS, rotation_matrix
 
 FOLD_RAD = np.tile([0.0, 1.4, -0.8], NUM_FEET)  # added to the default pose: thighs back, trunk on the floor
 CROUCH_RAD = np.tile([0.0, 0.2, -0.4], NUM_FEET)
-SWAY_RAD, SWAY_HZ = 0.16, 1.25  # moves the base to and fro, faster than rest at least every 0.4 s
+TWITCH_S, TWITCH_EVERY_S, TWITCH_RAD = 0.08, 0.44, 0.25  # of the hips: no half second at rest, hardly any motion
 TURN_RADPS, BRAKE_PER_S = 1.2, 2.0
 INSIDE_RATE = 0.5  # of the reach radius: where those who stop at the goal come to a halt
 STOPPED_MPS = 0.12  # below such a command the walker stands instead
@@ -29,6 +29,7 @@ NEAR_M = 2.0  # the zone around the goal that the predecessor's speed penalty on
 EDGE_M = 0.15  # beyond the reach radius: the edge of the goal
 HOVER_M = 0.1
 LINGER_M = 0.5
+WAIT_S = 2.0  # of standing that are compared with walking
 SPRINT_S = 1.5  # of the sprint that ends in a fall
 
 
@@ -115,10 +116,16 @@ def _follow(scene: Scene) -> Motion:
     return motion
 
 
+def _face(scene: Scene) -> Motion:
+    motion = go(scene, 0.0, None)
+    motion.posed = np.abs(scene.bearing_rad) < 0.2
+    return motion
+
+
 def _loiter(scene: Scene) -> Motion:
-    sway = SWAY_RAD * math.sin(2.0 * math.pi * SWAY_HZ * scene.time_s) * np.tile([0.0, 1.0, 0.0], NUM_FEET)
+    twitch = TWITCH_RAD * (scene.time_s % TWITCH_EVERY_S < TWITCH_S) * np.tile([1.0, 0.0, 0.0], NUM_FEET)
     motion = go(scene, 1.0, INSIDE_RATE * scene.reach_m)
-    motion.offset_rad = np.where(scene.arrived[:, None], sway, motion.offset_rad)
+    motion.offset_rad = np.where(scene.arrived[:, None], twitch, motion.offset_rad)
     motion.posed = motion.posed | (scene.arrived & (scene.distance_m < scene.reach_m - 0.1))
     return motion
 
@@ -139,11 +146,12 @@ PROBES = (
     Probe(name="sprint-fall", summary="runs at 2 m/s for 1.5 s and falls", act=_sprint_fall),
     Probe(name="walk", needs="goal", summary="walks to the goal at 0.5 m/s and stops there", act=_walk(0.5)),
     Probe(name="brisk", needs="goal", summary="walks to the goal at 1 m/s and stops there", act=_walk(1.0)),
+    Probe(name="face", needs="goal", summary="turns to the goal and stands", act=_face),
     Probe(name="linger", needs="goal", summary="stops half a metre outside of the goal",
           act=lambda s: go(s, 1.0, s.reach_m + LINGER_M)),
     Probe(name="hover", needs="goal", summary="stops just outside of the goal",
           act=lambda s: go(s, 1.0, s.reach_m + HOVER_M - STOPPED_MPS / BRAKE_PER_S)),
-    Probe(name="loiter", needs="goal", summary="reaches the goal and sways there, never at rest", act=_loiter),
+    Probe(name="loiter", needs="goal", summary="reaches the goal and twitches there, never quite at rest", act=_loiter),
     Probe(name="touch-fall", needs="goal", summary="reaches the goal and falls",
           act=lambda s: fall_where(s, go(s, 1.0, 0.0), s.arrived)),
     Probe(name="follow", needs="velocity", summary="follows the commanded velocity", act=_follow),
@@ -164,7 +172,7 @@ class Ledger:
     num_envs: int
     gamma: float
     half_steps: int
-    late_step: int  # from here on an episode is at its end, the last fifth of what is simulated
+    wait_steps: int  # so long waiting is looked at, once a probe stands
     total: np.ndarray = field(init=False)  # [N]
     discounted: np.ndarray = field(init=False)  # [N]
     first_half: np.ndarray = field(init=False)  # [N]
@@ -172,11 +180,14 @@ class Ledger:
     goal_discount: np.ndarray = field(init=False)  # [N] 0 before that
     came: np.ndarray = field(init=False)  # [N] bool, it was at the edge of the goal
     steps: np.ndarray = field(init=False)  # [N]
+    waited: np.ndarray = field(init=False)  # [N] control steps that the probe has stood
     alive: np.ndarray = field(init=False)  # [N] bool, still in the first episode
     success: np.ndarray = field(init=False)  # [N] bool
     fall: np.ndarray = field(init=False)  # [N] bool
     goal_step: np.ndarray = field(init=False)  # [N] first at the goal; -1 never
     terms: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each
+    terms_discounted: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each
+    discount: float = 1.0  # of the control step that is being paid
     zone_paid: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each, without events
     zone_steps: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each
     events: np.ndarray = field(init=False)  # [N] what events paid in this control step
@@ -184,22 +195,25 @@ class Ledger:
     def __post_init__(self) -> None:
         for name in ("total", "discounted", "first_half", "at_goal", "goal_discount", "events"):
             setattr(self, name, np.zeros(self.num_envs))
-        self.steps = np.zeros(self.num_envs, dtype=np.int64)
+        self.steps, self.waited = np.zeros((2, self.num_envs), dtype=np.int64)
         self.goal_step = np.full(self.num_envs, -1)
         self.alive = np.ones(self.num_envs, dtype=bool)
         self.success, self.fall, self.came = ~self.alive, ~self.alive, ~self.alive
 
     def on_paid(self, name: str, paid: np.ndarray) -> None:
         """Take what a term pays in this control step."""
-        self.terms.setdefault(name, np.zeros(self.num_envs))[self.alive] += paid[self.alive]
+        paid = np.where(self.alive, paid, 0.0)
+        for sums, share in ((self.terms, 1.0), (self.terms_discounted, self.discount)):
+            sums[name] = sums.get(name, 0.0) + share * paid
         if name.endswith("_event"):
             self.events = self.events + paid
 
-    def close(self, step: int, result: StepResult, distance_m: np.ndarray, reach_m: float) -> None:
-        """Take the whole reward of a control step and the endings; `distance_m` [N] is before any reset."""
+    def close(self, step: int, result: StepResult, distance_m: np.ndarray, reach_m: float, posed: np.ndarray) -> None:
+        """Take the whole reward of a control step and the endings; `distance_m` and `posed` [N] are before a reset."""
         paid = np.where(self.alive, result.rewards.astype(float), 0.0)
         self.total += paid
-        self.discounted += self.gamma**step * paid
+        self.discounted += self.discount * paid
+        self.discount *= self.gamma
         self.goal_discount *= self.gamma
         comes = self.alive & ~self.came & (distance_m < reach_m + EDGE_M)
         self.came |= comes
@@ -211,8 +225,9 @@ class Ledger:
         zones = {
             "far": distance_m >= NEAR_M,
             "near": (distance_m < NEAR_M) & (distance_m >= reach_m),
-            "end": np.full(self.num_envs, step >= self.late_step),
+            "wait": posed & (self.waited < self.wait_steps),
         }
+        self.waited += posed
         for zone, inside in zones.items():
             counted = inside & self.alive
             self.zone_paid.setdefault(zone, np.zeros(self.num_envs))[counted] += (paid - self.events)[counted]
@@ -255,7 +270,8 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
     blocks = {probe.name: slice(i * each, (i + 1) * each) for i, probe in enumerate(probes)}
     env.start(np.tile(np.random.default_rng(seed).random((each, env.num_draws)), (len(probes), 1)))
     steps = min(env.options.episode_steps, max_steps)
-    ledger = Ledger(env.num_envs, gamma, env.options.episode_steps // 2, math.ceil(0.8 * steps))
+    ledger = Ledger(env.num_envs, gamma, env.options.episode_steps // 2, round(WAIT_S / env.options.control_dt_s))
+    late_step = math.ceil(0.8 * steps)
     pilot = Pilot(env, probes, blocks, np.random.default_rng(seed + 1))
     late = np.zeros(env.num_envs)
     env.task.rewards.on_paid = ledger.on_paid
@@ -265,8 +281,8 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
             pilot.arrived |= distance_m < reach_m
             before = ledger.total.copy()
             result = env.step(pilot.actions(step))
-            ledger.close(step, result, distance_m, reach_m)
-            if step >= ledger.late_step:
+            ledger.close(step, result, distance_m, reach_m, pilot.posed)
+            if step >= late_step:
                 late += ledger.total - before
             if not ledger.alive.any():
                 break
@@ -275,7 +291,7 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
         env.task.rewards.on_paid = None
     left = env.options.episode_steps - steps
     if left:
-        ledger.extend(left, late / (steps - ledger.late_step))
+        ledger.extend(left, late / (steps - late_step))
     sums = {name: _sums(name, ledger, rows, env.options.control_dt_s) for name, rows in blocks.items()}
     return Rolled(probes=sums, episodes=each, env_steps=(step + 1) * env.num_envs,
                   extended_s=left * env.options.control_dt_s)  # fmt: skip
@@ -291,7 +307,7 @@ class Pilot:
         self._walker_action = np.zeros((env.num_envs, NUM_JOINTS))
         self._period = max(round(CONTROL_DT_S / env.options.control_dt_s), 1)
         self._wanted_rad = np.zeros((env.num_envs, NUM_JOINTS))
-        self._posed = np.zeros(env.num_envs, dtype=bool)
+        self.posed = np.zeros(env.num_envs, dtype=bool)
         self.arrived = np.zeros(env.num_envs, dtype=bool)
 
     def distances(self) -> tuple[np.ndarray, float]:
@@ -323,7 +339,7 @@ class Pilot:
         walked = self._walker.act(self._env.sim, velocity, self._walker_action)
         wanted_rad = np.where(posed[:, None], offset_rad, ACTION_SCALE_RAD * walked)
         self._walker_action = wanted_rad / ACTION_SCALE_RAD
-        self._posed = posed
+        self.posed = posed
         return wanted_rad
 
     def _scenes(self, step: int) -> dict[str, Scene]:
@@ -340,7 +356,7 @@ class Pilot:
         return {
             name: Scene(time_s=step * self._env.options.control_dt_s, distance_m=distance_m[rows],
                         bearing_rad=bearing_rad[rows], reach_m=reach_m, arrived=self.arrived[rows],
-                        velocity=velocity[rows], posed=self._posed[rows], noise=noise[rows])
+                        velocity=velocity[rows], posed=self.posed[rows], noise=noise[rows])
             for name, rows in self._blocks.items()
         }  # fmt: skip
 
@@ -353,6 +369,7 @@ def _sums(name: str, ledger: Ledger, rows: slice, control_dt_s: float) -> ProbeS
         name=name, length_s=float(ledger.steps[rows].mean()) * control_dt_s, total=float(ledger.total[rows].mean()),
         discounted=float(ledger.discounted[rows].mean()), first_half=float(ledger.first_half[rows].mean()),
         terms={term: float(paid[rows].mean()) for term, paid in ledger.terms.items()},
+        terms_discounted={term: float(paid[rows].mean()) for term, paid in ledger.terms_discounted.items()},
         at_goal=float(ledger.at_goal[rows][came].mean()) if came.mean() > 0.5 else None,
         flow=_flow(ledger, rows, control_dt_s), success_rate=float(ledger.success[rows].mean()),
         fall_rate=float(ledger.fall[rows].mean()),

@@ -1,0 +1,110 @@
+"""When is a campaign audited, and when does an audit stop it? Before its first training, and by an error it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from vbotd.core.reward_budget import is_overruled
+from vbotd.core.sighting import Circumstances
+from vbotd.core.state import State
+from vbotd.domain import event as e
+from vbotd.domain.event import Event
+from vbotd.domain.finding import Finding
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.task import TaskCard
+from vbotd.domain.trial import Run
+
+AUDIT = "audit"
+MOST_FINDINGS = 40
+WAY_OUT = ("change what pays for it, or add 'allow: [reward-budget]' to the file, and submit it again; "
+           "'vbotd audit FILE' shows every number")
+
+
+def audit_entry(task: str, entries: Mapping[tuple[str, str], str]) -> str:
+    """Return the worker that audits a task, "" where it is not audited: one with a trainer of its own need not be."""
+    own = entries.get((task, AUDIT))
+    return own or ("" if (task, "train") in entries else entries.get(("", AUDIT), ""))
+
+
+def is_awaited(state: State, campaign: CampaignRecord, circumstances: Circumstances) -> bool:
+    """Say whether nothing of a campaign may be trained yet, since its audit is to come or runs."""
+    runs = _runs(state, campaign)
+    if not audit_entry(campaign.content.task, circumstances.entries) or any(run.kind == "train" for run in runs):
+        return False
+    audits = [run for run in runs if run.kind == AUDIT]
+    return not audits or audits[-1].status != "ended" or _is_repeated(audits[-1], circumstances)
+
+
+def audit_due(state: State, campaign: CampaignRecord, circumstances: Circumstances, task: TaskCard
+              ) -> Iterator[Event]:
+    """Yield the audit of an open campaign whose first trial is there; one that was lost is tried again."""
+    trials = state.trials_of(campaign.id)
+    if campaign.status != "open" or not trials or not is_awaited(state, campaign, circumstances):
+        return
+    audits = [run for run in _runs(state, campaign) if run.kind == AUDIT]
+    if audits and audits[-1].status != "ended":
+        return
+    attempt, content, first = len(audits) + 1, campaign.content, trials[0]
+    yield e.RunQueued(
+        campaign=campaign.id, trial=first.id, run=f"{first.id}/audit-a{attempt}", kind=AUDIT,
+        seed=content.train.seed, attempt=attempt, spec={
+            "entry": audit_entry(content.task, circumstances.entries), "task": content.task,
+            "params": dict(first.params), "train": {"num_envs": content.train.num_envs or task.num_envs}})
+
+
+def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
+    """Yield the end of a campaign whose audit found a broken incentive, before anything is trained."""
+    broken = broken_incentives(_runs(state, campaign), campaign.content.allow)
+    if not broken:
+        return
+    for trial in state.trials_of(campaign.id):
+        if not trial.judged:
+            yield e.TrialJudged(campaign=campaign.id, trial=trial.id, verdict="discard",
+                                why=f"never trained: the audit found {_names(broken)}")
+    yield e.CampaignClosed(campaign=campaign.id, outcome="failed", why=f"{stop_words(broken)} — {WAY_OUT}")
+
+
+def broken_incentives(runs: Iterable[Run], allowed: Sequence[str]) -> tuple[Finding, ...]:
+    """Return what an audit found that is an error and not overruled; nothing once something was trained."""
+    runs = list(runs)
+    if any(run.kind == "train" for run in runs):
+        return ()
+    audits = [run for run in runs if run.kind == AUDIT and run.outcome == "finished"]
+    return tuple(finding for finding in (audits[-1].findings if audits else ())
+                 if finding.level == "error" and not is_overruled(finding.rule, allowed))
+
+
+def stop_words(broken: Sequence[Finding]) -> str:
+    """Return why an audit stops a campaign, the first finding in full."""
+    more = f" (and {_names(broken[1:])})" if len(broken) > 1 else ""
+    return f"the audit found {broken[0].rule}: {broken[0].message}{more}"
+
+
+def findings_of(result: Mapping[str, Any] | None) -> tuple[Finding, ...]:
+    """Return the findings of an audit's result.json; what is none is left out, a worker is not trusted."""
+    said = (result or {}).get("findings")
+    found = []
+    for item in said[:MOST_FINDINGS] if isinstance(said, list) else ():
+        rule, level, message = (item.get(key) for key in ("rule", "level", "message")) if isinstance(
+            item, Mapping) else (None, None, None)
+        if isinstance(rule, str) and isinstance(message, str) and level in ("info", "warning", "error"):
+            value, fix = item.get("value"), item.get("fix")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            found.append(Finding(rule=rule[:64], level=level, message=message[:1000],
+                                 value=float(value) if is_number else None,
+                                 fix=fix[:300] if isinstance(fix, str) else ""))
+    return tuple(found)
+
+
+def _is_repeated(audit: Run, circumstances: Circumstances) -> bool:
+    return audit.outcome == "lost" and audit.attempt < circumstances.max_attempts
+
+
+def _names(findings: Sequence[Finding]) -> str:
+    return ", ".join(finding.rule for finding in findings)
+
+
+def _runs(state: State, campaign: CampaignRecord) -> list[Run]:
+    return [run for run in state.runs.values() if run.campaign == campaign.id]
