@@ -69,8 +69,9 @@ class Navigation:
         low, high = env["spawn_radius_m"]
         if not 0.0 <= low <= high < ARENA_RADIUS_M:
             raise ValueError(f"env.spawn_radius_m is {low} to {high} — it needs 0 <= low <= high < {ARENA_RADIUS_M}")
-        self._radii_m = float(low), float(high)
         self.curriculum = Widening(SPAWN_START, enabled=bool(env["spawn_curriculum"]))
+        nearest = min(float(env["spawn_nearest_m"]), float(low))
+        self._radii_m = nearest if self.curriculum.enabled else float(low), float(high)
         self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
         self._min_height_m = float(env["min_height_m"])
         self.control_dt_s = options.control_dt_s

@@ -4,7 +4,7 @@ Section 011 (20 points): 3 smileys on the bumpy field, 4 each; 3 red packets on 
 Section 012 (60): waves to stairs 10; left stairs to the bridge or right stairs to the river bed 5; over the bridge by
 its red packet to the stair head 10; down the stairs to the platform 5; river bed to the stairs 5; five stones 3 each;
 two red packets under the bridge 5 each; celebration 5. No route collects all of it: see `SECTION012_ROUTES`.
-Section 013 (25): past the balls to the random terrain 10 without touching one, 15 with; final platform 5; celebration 5.
+Section 013 (25): past the balls 10 without touching one, 15 with; final platform 5; celebration 5.
 """
 
 from __future__ import annotations

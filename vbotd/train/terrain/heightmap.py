@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-CELL_M = 0.15  # below half of the shortest correlation length; MuJoCo tests every triangle below a foot, so coarser is faster
+# Below half of the shortest correlation length. MuJoCo tests every triangle below a foot, so coarser is faster.
+CELL_M = 0.15
 
 
 def height_map(

@@ -14,6 +14,7 @@ from vbotd.train.tasks.cards.robot import (
     PPO_CARDS,
     ROBOT_TERM_CARDS,
     env,
+    own_defaults,
     searched,
     term,
 )
@@ -29,7 +30,7 @@ _OWN_DEFAULTS = {
 
 
 def _adapted(cards: Sequence[ParamCard]) -> tuple[ParamCard, ...]:
-    return tuple(replace(c, default=_OWN_DEFAULTS.get(c.key, c.default)) for c in cards if c.key != "env.min_height_m")
+    return own_defaults([c for c in cards if c.key != "env.min_height_m"], _OWN_DEFAULTS)
 
 
 COURSE_CARDS = (
@@ -37,7 +38,7 @@ COURSE_CARDS = (
     env("roughness", 1.0, 0.0, 2.0, "", "scale of the height maps; 1 is the competition's"),
     ParamCard(
         key="env.terrain_levels",
-        default=False,
+        default=True,
         scale="fixed",
         summary="the variants of the ground rise from a part of the roughness to all of it",
         evaluated_as=False,
@@ -76,7 +77,7 @@ def _course(name: str, summary: str, factory: str, episode_s: float, extra: tupl
         metric=WAYPOINTS,
         quality=POINTS,
         env_steps=20_000_000,
-        num_envs=1024,
+        num_envs=512,
         episode_s=episode_s,
         params=(
             *PPO_CARDS,

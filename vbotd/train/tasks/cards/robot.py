@@ -43,6 +43,11 @@ def searched(cards: Sequence[ParamCard], ranges: Mapping[str, tuple[float, float
     return tuple(replace(card, search=ranges.get(card.key.removeprefix("reward."), card.search)) for card in cards)
 
 
+def own_defaults(cards: Sequence[ParamCard], defaults: Mapping[str, ParamValue]) -> tuple[ParamCard, ...]:
+    """Return the cards with the defaults, by key, that suit one task."""
+    return tuple(replace(card, default=defaults.get(card.key, card.default)) for card in cards)
+
+
 PPO_CARDS = (
     ppo("learning_rate", 1e-3, 1e-5, 1e-2, "log", "first learning rate of Adam"),
     ParamCard(

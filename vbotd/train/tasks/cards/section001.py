@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from vbotd.domain.metric import MetricCard
 from vbotd.domain.task import ParamCard, TaskCard
-from vbotd.train.tasks.cards.robot import COMMON_ENV_CARDS, PPO_CARDS, ROBOT_TERM_CARDS, env, searched, switch, term
+from vbotd.train.tasks.cards.robot import (
+    COMMON_ENV_CARDS,
+    PPO_CARDS,
+    ROBOT_TERM_CARDS,
+    env,
+    own_defaults,
+    searched,
+    switch,
+    term,
+)
 
 SHAPING_CARDS = (
     env("forward_cap_mps", 0.6, 0.0, 5.0, "m/s", "forward_velocity_reward pays no more for more speed; 0: no cap"),
@@ -65,21 +74,22 @@ SECTION001 = TaskCard(
             key="env.spawn_curriculum",
             default=False,
             scale="fixed",
-            summary="start with the nearest fifth of the annulus and widen it as the robots that start far out succeed",
+            summary="train from env.spawn_nearest_m on, first near, then widened as robots that start far out succeed",
             evaluated_as=False,
         ),
+        env("spawn_nearest_m", 2.0, 0.0, 12.0, "m", "inner radius while the curriculum trains, if it is the smaller"),
         ParamCard(
-            key="reward.goal_progress", default=1.0, low=0.0, high=20.0, unit="1/m", summary="metres nearer the target"
+            key="reward.goal_progress", default=2.0, low=0.0, high=20.0, unit="1/m", summary="metres nearer the target"
         ),
         term("rest_progress", 2.0, 20.0, "gain of the potential of resting at the target"),
         term("hold_progress", 1.0, 20.0, "gain of the share of the hold"),
         term("facing_reward", 0.2, 5.0, "the robot looks at the target"),
         term("time_cost", -0.5, -10.0, "every second of the episode"),
         term("inner_fence_event", 1.0, 500.0, "first time within 0.75 m of the target in the episode", (10.0, 80.0)),
-        term("arrival_event", 1.0, 5000.0, "first time within 0.5 m of the target in the episode", (50.0, 200.0)),
+        term("arrival_event", 2.0, 5000.0, "first time within 0.5 m of the target in the episode", (50.0, 200.0)),
         term("success_event", 5.0, 5000.0, "the hold is complete"),
-        term("fall_event", -2.0, -500.0, "the robot is down, or off the disc", (-150.0, -50.0)),
+        term("fall_event", -8.0, -500.0, "the robot is down, or off the disc", (-150.0, -50.0)),
         *PREDECESSOR_CARDS,
-        *searched(ROBOT_TERM_CARDS, ROBOT_SEARCH),
+        *searched(own_defaults(ROBOT_TERM_CARDS, {"reward.trot_reward": 0.5}), ROBOT_SEARCH),
     ),
 )
