@@ -21,7 +21,7 @@ ALLOWED_IF_THERE: dict[str, str] = {
     "vbotd/host/server.py": "wraps the pipe to the daemon, no file",
     "vbotd/store/inbox.py": "fills a temporary file that must take its name by link, so as never to replace one",
     "vbotd/train/checkpoint.py": "torch saves into a file object; temporary, fsync and rename are done around it",
-    "vbotd/train/render.py": "an encoder writes the video as it goes, which may be large",
+    "vbotd/train/film.py": "an encoder writes the video as it goes, which may be large",
     "vbotd/core/campaign_docs.py": "run by a developer to renew docs/ and schemas/, never by vbotd",
 }
 

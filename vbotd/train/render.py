@@ -1,41 +1,40 @@
-"""What does a policy look like? A rollout of a checkpoint as a video, off-screen, or in a window."""
+"""What does a policy, or a task without one, look like? As a clip, off-screen, or in a window."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from ctypes.util import find_library
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-WIDTH, HEIGHT = 640, 480
-FRAMES_PER_S = 25
-CAMERAS = ("track", "side", "top")
-NO_GL = (
-    "no OpenGL to render with: neither EGL nor OSMesa could be loaded — install libegl1 libgl1 libopengl0 "
-    "libgl1-mesa-dri (EGL), or libosmesa6 — on Debian and Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
-)
+from vbotd.train.film import at_film_rate, write_frames
+from vbotd.train.gl import RenderError, choose_gl, require_display
+
+if TYPE_CHECKING:
+    from vbotd.train.rollout import Actions, Step
+
+__all__ = [
+    "RenderError", "TaskView", "choose_gl", "render_policy", "render_task", "view_policy", "view_task", "write_frames",
+]  # fmt: skip
+
+DEFAULT_STD = 0.3  # of random actions, in units of the action scale: the legs twitch, and the robot keeps its feet
 
 
-class RenderError(RuntimeError):
-    """There is nothing to render with, or no such camera; the message says what to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """What to show of a task without a policy: each of `num_envs` environments for `seconds`, one after another."""
 
-
-def choose_gl() -> None:
-    """Set MUJOCO_GL where nobody has and there is no display: EGL, else OSMesa.
-
-    Must come before the first import of mujoco, which reads the variable once. Raises: RenderError.
-    """
-    if os.environ.get("MUJOCO_GL") or os.environ.get("DISPLAY") or not sys.platform.startswith("linux"):
-        return
-    platform = next((gl for gl, library in (("egl", "EGL"), ("osmesa", "OSMesa")) if find_library(library)), None)
-    if platform is None:
-        raise RenderError(NO_GL)
-    os.environ["MUJOCO_GL"] = platform
+    task: str
+    actions: Actions = "zero"
+    std: float = DEFAULT_STD
+    num_envs: int = 1
+    seconds: float = 5.0
+    seed: int = 1
+    params: tuple[tuple[str, Any], ...] = ()
 
 
 def render_policy(
@@ -51,36 +50,8 @@ def render_policy(
 
     Writes: `out` as mp4 where PyAV is installed, else beside it with the ending `.gif`; `.png` gives the last frame.
     """
-    frames = list(policy_frames(checkpoint, seconds=seconds, seed=seed, camera=camera, command=command))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return write_frames(frames, out)
-
-
-def policy_frames(
-    checkpoint: Path,
-    *,
-    seconds: float,
-    seed: int,
-    camera: str = "track",
-    command: tuple[float, float, float] | None = None,  # None: the episode's own commands
-) -> Iterator[np.ndarray]:
-    """Yield frames [480, 640, 3] uint8 of a rollout, `FRAMES_PER_S` a second."""
     choose_gl()
-    if camera not in CAMERAS:
-        raise RenderError(f"camera '{camera}' is not in the MJCF — there are {', '.join(CAMERAS)}")
-    model, data = _scene()
-    import mujoco
-
-    with _renderer(model) as renderer:
-        due_s = 0.0
-        for qpos, now_s in rollout(checkpoint, seconds=seconds, seed=seed, command=command):
-            if now_s + 1e-9 < due_s:
-                continue
-            due_s += 1.0 / FRAMES_PER_S
-            data.qpos[:] = qpos
-            mujoco.mj_forward(model, data)
-            renderer.update_scene(data, camera)
-            yield renderer.render()
+    return write_frames(frames(_policy_show(checkpoint, seconds, seed, command), camera), out)
 
 
 def view_policy(
@@ -88,129 +59,98 @@ def view_policy(
     *,
     seconds: float,
     seed: int,
+    camera: str = "free",
     command: tuple[float, float, float] | None = None,  # None: the episode's own commands
 ) -> None:
     """Show a rollout in MuJoCo's window, in real time, until it ends or the window is closed."""
-    import mujoco
-    import mujoco.viewer
-
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise RenderError("no display to open a window on — render to a file instead")
-    model, data = _scene()
-    with mujoco.viewer.launch_passive(model, data) as window:
-        began_s = time.perf_counter()
-        for qpos, now_s in rollout(checkpoint, seconds=seconds, seed=seed, command=command):
-            if not window.is_running():
-                return
-            data.qpos[:] = qpos
-            mujoco.mj_forward(model, data)
-            window.sync()
-            time.sleep(max(began_s + now_s - time.perf_counter(), 0.0))
+    require_display()
+    _open_window(_policy_show(checkpoint, seconds, seed, command), camera)
 
 
-def rollout(
-    checkpoint: Path,
-    *,
-    seconds: float,
-    seed: int,
-    command: tuple[float, float, float] | None,  # None: the episode's own commands
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield the robot's qpos [19] and the time of every control step; episodes follow one another."""
-    import torch
+def render_task(view: TaskView, out: Path, camera: str = "track") -> Path:
+    """Render a task without a policy; return the file written, as `render_policy` does."""
+    choose_gl()
+    return write_frames(frames(_task_show(view), camera), out)
 
-    from vbotd.train import worker
-    from vbotd.train.checkpoint import load
+
+def view_task(view: TaskView, camera: str = "free") -> None:
+    """Show a task without a policy in MuJoCo's window, in real time."""
+    require_display()
+    _open_window(_task_show(view), camera)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """Control steps to be shown, `dt_s` apart, and the model that they are of."""
+
+    model: Any
+    dt_s: float
+    steps: Iterable[Step]
+
+
+def frames(show: Show, camera: str) -> Iterator[np.ndarray]:
+    """Yield frames [480, 640, 3] uint8, 25 a second of simulated time. Raises: RenderError."""
+    from vbotd.train.scene import Stage, check_camera
+
+    check_camera(show.model, camera)
+    with Stage(show.model, shadows=False) as stage:
+        for step in at_film_rate(show.steps, show.dt_s):
+            yield stage.picture(step.qpos, camera, step.place_w_m, step.reach_m)
+
+
+def _policy_show(
+    checkpoint: Path, seconds: float, seed: int, command: tuple[float, float, float] | None
+) -> Show:
     from vbotd.train.evaluate import instance_draws
+    from vbotd.train.rollout import drive, load_policy
+
+    keys = ("env.speed_x_mps", "env.speed_y_mps", "env.yaw_rate_radps")
+    params = {} if command is None else {key: [v, v] for key, v in zip(keys, command, strict=True)}
+    loaded = load_policy(checkpoint, 1, seed, params)
+    env, dt_s = loaded.env, loaded.env.options.control_dt_s
+    rows = drive(env, loaded.act, instance_draws(seed, 1, env.num_draws))
+    return Show(model=env.sim.model, dt_s=dt_s, steps=(row[0] for row in islice(rows, round(seconds / dt_s))))
+
+
+def _task_show(view: TaskView) -> Show:
+    from vbotd.train import worker
+    from vbotd.train.evaluate import instance_draws
+    from vbotd.train.rollout import drive, without_policy
     from vbotd.train.tasks import registry
     from vbotd.train.tasks.settings import resolve
 
-    saved = load(checkpoint)
-    card = registry.find(saved["task"])
-    settings = resolve(card, _params(saved, command))
-    env = worker.build(card, settings, 1, seed=seed, threads=1)
-    policy, normaliser = worker.load_policy(saved, settings, env, warm=False)
-    obs = env.start(instance_draws(seed, 1, env.num_draws))
-    for k in range(round(seconds / env.options.control_dt_s)):
-        with torch.inference_mode():
-            action = policy.mean(normaliser(torch.from_numpy(obs))).numpy()
-        obs = env.step(action).obs
-        yield env.sim.qpos[0].copy(), k * env.options.control_dt_s
+    card = registry.find(view.task)
+    env = worker.build(card, resolve(card, dict(view.params)), view.num_envs, view.seed, 1)
+    act = without_policy(view.actions, view.std, view.num_envs, view.seed)
+    driven, dt_s = drive(env, act, instance_draws(view.seed, view.num_envs, env.num_draws)), env.options.control_dt_s
+    rows = list(islice(driven, round(view.seconds / dt_s)))  # all at once; then seen one after another
+    return Show(model=env.sim.model, dt_s=dt_s, steps=(row[i] for i in range(view.num_envs) for row in rows))
 
 
-def write_frames(frames: list[np.ndarray], out: Path) -> Path:
-    """Write frames as the ending of `out` says; without PyAV a video becomes a GIF."""
-    if not frames:
-        raise RenderError("no frame to write — ask for at least one control step")
-    writers: dict[str, Callable[[list[np.ndarray], Path], None]] = {".png": _write_png, ".gif": _write_gif}
-    if out.suffix in writers:
-        writers[out.suffix](frames, out)
-        return out
-    try:
-        _write_mp4(frames, out)
-    except ImportError:
-        out = out.with_suffix(".gif")
-        _write_gif(frames, out)
-    return out
-
-
-def contact_sheet(frames: list[np.ndarray], columns: int = 4) -> np.ndarray:
-    """Return frames side by side, row by row, as one picture."""
-    rows = -(-len(frames) // columns)
-    height, width, _ = frames[0].shape
-    sheet = np.zeros((rows * height, columns * width, 3), dtype=np.uint8)
-    for i, frame in enumerate(frames):
-        top, left = (i // columns) * height, (i % columns) * width
-        sheet[top : top + height, left : left + width] = frame
-    return sheet
-
-
-def _params(saved: Mapping[str, Any], command: tuple[float, float, float] | None) -> dict[str, Any]:
-    params = dict(saved["params"])
-    if command is not None:
-        keys = ("env.speed_x_mps", "env.speed_y_mps", "env.yaw_rate_radps")
-        params |= {key: [value, value] for key, value in zip(keys, command, strict=True)}
-    return params
-
-
-def _scene() -> tuple[Any, Any]:
-    """Return model and data to draw: every bundled task has this robot on flat ground."""
+def _open_window(show: Show, camera: str) -> None:
     import mujoco
+    import mujoco.viewer
 
-    from vbotd.train.tasks.robot import PHYSICS_DT_S, load_model
+    from vbotd.train.scene import check_camera, overview
 
-    model = load_model(PHYSICS_DT_S)
-    return model, mujoco.MjData(model)
-
-
-def _renderer(model: Any) -> Any:
-    import mujoco
-
-    try:
-        return mujoco.Renderer(model, HEIGHT, WIDTH)
-    except Exception as err:  # the GL platforms raise whatever they like, AttributeError included
-        raise RenderError(f"{NO_GL} ({type(err).__name__}: {str(err).strip()[:120]})") from err
-
-
-def _write_mp4(frames: list[np.ndarray], out: Path) -> None:
-    import av
-
-    with av.open(str(out), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=FRAMES_PER_S)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
+    check_camera(show.model, camera)
+    data = mujoco.MjData(show.model)
+    with mujoco.viewer.launch_passive(show.model, data) as window:
+        began_s = time.perf_counter()
+        for k, step in enumerate(show.steps):
+            if not window.is_running():
+                return
+            data.qpos[:] = step.qpos
+            mujoco.mj_forward(show.model, data)
+            if k == 0 and camera == "overview":
+                _aim(window.cam, overview(show.model, data, step.place_w_m))
+            elif k == 0 and camera != "free":
+                window.cam.type, window.cam.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, show.model.camera(camera).id
+            window.sync()
+            time.sleep(max(began_s + k * show.dt_s - time.perf_counter(), 0.0))
 
 
-def _write_gif(frames: list[np.ndarray], out: Path) -> None:
-    from PIL import Image
-
-    images = [Image.fromarray(frame) for frame in frames[::2]]
-    images[0].save(out, save_all=True, append_images=images[1:], duration=2000 // FRAMES_PER_S, loop=0)
-
-
-def _write_png(frames: list[np.ndarray], out: Path) -> None:
-    from PIL import Image
-
-    Image.fromarray(frames[-1]).save(out)
+def _aim(mine: Any, wanted: Any) -> None:
+    for name in ("type", "distance", "azimuth", "elevation"):
+        setattr(mine, name, getattr(wanted, name))
+    mine.lookat[:] = wanted.lookat
