@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vbotd.core.yaml_guard import read_tree
@@ -10,6 +12,19 @@ from vbotd.errors import VbotdError
 
 class ConfigError(VbotdError):
     """The configuration cannot be used; every problem is in the message."""
+
+
+class ModelConfig(BaseModel):
+    """The model that may be asked for an opinion. Its key is never written here, only the variable that holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    endpoint: str = Field(pattern=r"^https?://[^\s@]+$",
+                          description="base URL of an OpenAI-compatible endpoint, as in https://host/v1")
+    name: str = Field(min_length=1, max_length=200, description="its name there; one that can see, for pictures")
+    key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+                                description="the environment variable that holds the key; default: no key is needed")
+    timeout_s: float = Field(default=60.0, gt=0, le=600, description="seconds until an answer is given up")
 
 
 class Config(BaseModel):
@@ -29,6 +44,7 @@ class Config(BaseModel):
     opinion_s: float = Field(default=5.0, gt=0, description="deadline of a plugin's opinion")
     proposal_s: float = Field(default=60.0, gt=0, description="deadline of a plugin's proposal")
     watch: str = Field(default="auto", pattern="^(auto|inotify|polling)$", description="how the inbox is watched")
+    model: ModelConfig | None = Field(default=None, description="who is asked for opinions; default: nobody")
 
 
 def parse_config(data: bytes, name: str = "vbotd.yaml") -> Config:
@@ -43,9 +59,15 @@ def parse_config(data: bytes, name: str = "vbotd.yaml") -> Config:
             return Config.model_validate(tree.value)
         except ValidationError as error:
             for item in error.errors():
-                line, column = tree.keys.get(tuple(item["loc"]), (1, 1))
+                line, column = _place(tree.keys, item["loc"])
+                allowed = ModelConfig.model_fields if item["loc"][:1] == ("model",) else Config.model_fields
                 problems.append(f"{name}:{line}:{column}: {'.'.join(map(str, item['loc']))}: {item['msg']} "
-                                f"(it is {item['input']!r}) — allowed keys: {', '.join(Config.model_fields)}")
+                                f"(it is {item['input']!r}) — allowed keys: {', '.join(allowed)}")
     if problems:
         raise ConfigError("\n".join(problems))
     return Config()
+
+
+def _place(keys: Mapping[tuple[str | int, ...], tuple[int, int]], loc: tuple[str | int, ...]) -> tuple[int, int]:
+    """Return line and column of a problem; a key that is missing is at what it is missing from."""
+    return next((keys[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in keys), (1, 1))

@@ -1,0 +1,1 @@
+"""Talking to models: the only part of vbotd that does, and nothing else needs it."""
