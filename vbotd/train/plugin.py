@@ -22,10 +22,10 @@ def vbotd_run_kinds() -> list[RunKindCard]:
     return [
         RunKindCard(name="train", entry="vbotd.train.worker:train", summary="train a policy by PPO"),
         RunKindCard(
-            name="audit", entry="vbotd.train.audit:audit", summary="look for ways to exploit the reward, before training"
+            name="audit", entry="vbotd.train.audit:audit", summary="look for ways to exploit the reward before training"
         ),
         RunKindCard(
             name="evaluate", entry="vbotd.train.worker:evaluate", summary="measure a checkpoint on held-out episodes"
         ),
-        RunKindCard(name="capture", entry="vbotd.train.capture:capture", summary="take pictures of a policy's episodes"),
+        RunKindCard(name="capture", entry="vbotd.train.capture:capture", summary="picture a policy's episodes"),
     ]
