@@ -27,13 +27,13 @@ def test_a_task_has_a_reference(call):
 def test_the_json_of_a_task_has_every_setting(call):
     (task,) = call("tasks", "vbot_walk_flat", "--json").json()["tasks"]
     rate = next(param for param in task["params"] if param["key"] == "ppo.learning_rate")
-    assert {"key", "default", "low", "high", "choices", "scale", "unit", "summary"} == set(rate)
+    assert {"key", "default", "low", "high", "choices", "scale", "unit", "summary", "evaluated_as", "search"} == set(rate)
 
 
 def test_an_unknown_task_is_five(call):
     called = call("tasks", "vbot_walk")
     assert called.code == 5
-    assert "did you mean 'vbot_walk_flat'?" in called.err
+    assert "did you mean 'vbot_walk_flat'" in called.err
 
 
 def test_the_page_about_the_tasks_is_current():

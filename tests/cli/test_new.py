@@ -43,7 +43,7 @@ def test_a_file_that_is_there_is_not_touched(call, home: Path):
 def test_an_unknown_task_is_answered_with_the_nearest(call, home: Path):
     called = call("new", "vbot_walk_flt")
     assert called.code == 5
-    assert "did you mean 'vbot_walk_flat'?" in called.err
+    assert "did you mean 'vbot_walk_flat'" in called.err
     assert not (home / "campaigns").exists()
 
 

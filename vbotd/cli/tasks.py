@@ -105,7 +105,8 @@ def _allowed(param: ParamCard) -> str:
         return f">= {param.low:g}"
     if param.low is None:
         return f"<= {param.high:g}"
-    return f"{param.low:g} to {param.high:g}" + (", log" if param.scale == "log" else "")
+    searched = f", search {param.search[0]:g} to {param.search[1]:g}" if param.search else ""
+    return f"{param.low:g} to {param.high:g}" + (", log" if param.scale == "log" else "") + searched
 
 
 def value_text(value: ParamValue) -> str:
