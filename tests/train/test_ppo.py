@@ -101,3 +101,19 @@ def test_first_minibatch_has_ratio_one():
     scalars = ppo.update(0.0)
     assert scalars["ppo/kl"] == pytest.approx(0.0, abs=1e-6)
     assert scalars["ppo/clip_fraction"] == 0.0
+
+
+def test_a_bfloat16_update_differs_in_the_products_alone_and_still_learns():
+    weights = {}
+    for precision in ("float32", "bfloat16"):
+        ppo = learner(update_precision=precision)
+        obs = torch.from_numpy(fill(ppo))
+        before = ppo.policy.mean(obs)[:, 0].mean().item()
+        for k in range(5):
+            fill(ppo, k)
+            ppo.update(0.0)
+        assert ppo.policy.mean(obs)[:, 0].mean().item() > before
+        assert all(p.dtype == torch.float32 for p in ppo.policy.parameters())
+        weights[precision] = torch.cat([p.detach().flatten() for p in ppo.policy.parameters()])
+    assert not torch.equal(weights["float32"], weights["bfloat16"])
+    assert torch.allclose(weights["float32"], weights["bfloat16"], atol=0.05)

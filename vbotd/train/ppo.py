@@ -39,11 +39,21 @@ class PpoSettings:
     max_grad_norm: float
     init_std: float
     hidden: Sequence[float]
+    update_precision: str
 
     @classmethod
     def of(cls, ppo: Mapping[str, Any]) -> PpoSettings:
         """Build from a run's resolved settings."""
         return cls(**ppo)
+
+    @property
+    def autocast(self) -> torch.autocast:
+        """The context of an update's two network passes: products in bfloat16, or nothing.
+
+        Densities, losses and Adam stay in float32. Source: reference measurements on a CPU with AVX512_BF16, where it
+        doubles the update; on one without, it is several times slower.
+        """
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.update_precision == "bfloat16")
 
 
 @dataclass(slots=True)
@@ -136,7 +146,9 @@ class Ppo:
     def _improve(self, batch: _Flat, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
         """Take one Adam step on a minibatch. Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9."""
         s = self.settings
-        mean = self.policy.mean(batch.obs)
+        with s.autocast:
+            mean, values = self.policy.mean(batch.obs), self.policy.value(batch.obs)
+        mean, values = mean.float(), values.float()
         log_std = self.policy.log_std
         kl = gaussian_kl(batch.means, old_log_std, mean.detach(), log_std.detach()).item()
         if s.schedule == "adaptive":
@@ -144,7 +156,7 @@ class Ppo:
         ratio = torch.exp(log_prob(batch.actions, mean, log_std) - batch.log_probs)
         clipped = ratio.clamp(1.0 - s.clip, 1.0 + s.clip)
         policy_loss = -torch.min(ratio * batch.advantages, clipped * batch.advantages).mean()
-        value_loss = 0.5 * ((self.policy.value(batch.obs) - batch.targets) ** 2).mean()
+        value_loss = 0.5 * ((values - batch.targets) ** 2).mean()
         loss = policy_loss + s.value_loss * value_loss - entropy_weight * entropy(log_std)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -79,6 +79,13 @@ PPO_CARDS = (
         scale="fixed",
         summary="widths of the hidden layers, of the policy and of the value network",
     ),
+    ParamCard(
+        key="ppo.update_precision",
+        default="float32",
+        choices=("float32", "bfloat16"),
+        scale="fixed",
+        summary="bfloat16 halves the update on a CPU that has it (avx512_bf16, amx_bf16), and slows any other",
+    ),
 )
 
 COMMON_ENV_CARDS = (
