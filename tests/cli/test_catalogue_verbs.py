@@ -27,7 +27,8 @@ def test_a_task_has_a_reference(call):
 def test_the_json_of_a_task_has_every_setting(call):
     (task,) = call("tasks", "vbot_walk_flat", "--json").json()["tasks"]
     rate = next(param for param in task["params"] if param["key"] == "ppo.learning_rate")
-    assert {"key", "default", "low", "high", "choices", "scale", "unit", "summary", "evaluated_as", "search"} == set(rate)
+    assert set(rate) == {"key", "default", "low", "high", "choices", "scale", "unit", "summary", "evaluated_as",
+                         "search"}
 
 
 def test_an_unknown_task_is_five(call):
