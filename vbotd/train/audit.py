@@ -33,7 +33,7 @@ ITERATIONS = 2
 PROBE_ENV_STEPS = 150_000  # of all probes together, where episodes are short enough
 EPISODES = (4, 32)  # of one probe, at least and at most
 MAX_CONTROL_STEPS = 6_000  # of a probe that are simulated; beyond, its last reward rate goes on
-PROBES_S = 80.0  # so long may the probes take, by the rate that the iterations had
+PROBES_S = 80.0  # so long may the probes take, by the rates that were measured just before
 STEPPING_S = 0.5  # how long stepping alone is measured
 STEPPING_SHARE = 0.5  # norm: training is half as fast as stepping alone (measured; docs: bench throughput)
 FIXED_TAGS = (
@@ -104,7 +104,9 @@ def examine(spec: RunSpec, tell: Tell = lambda doing, share: None) -> dict[str, 
     """
     began_s = time.perf_counter()
     card = registry.find(spec.task)
-    settings = resolve(card, spec.params)
+    # As an evaluation would: what aids learning, such as starting near the goal, is not what the reward is for.
+    bare = {p.key: p.evaluated_as for p in card.params if p.evaluated_as is not None}
+    settings = resolve(card, {**spec.params, **bare})
     tell("two iterations of training", 0.0)
     iteration, training = iterate(spec)
     tell("probes", 0.1)
@@ -168,7 +170,8 @@ def roll_probes(card: TaskCard, settings: Settings, spec: RunSpec, iteration: It
     least, most = EPISODES
     each = int(np.clip(PROBE_ENV_STEPS // (len(chosen) * steps), least, most))
     env = build(card, settings, each * len(chosen), spec.seed, spec.threads)
-    affordable = PROBES_S * iteration.env_steps_per_s / env.num_envs
+    rate = max(iteration.env_steps_per_s, STEPPING_SHARE * iteration.stepping_per_s)
+    affordable = PROBES_S * rate / env.num_envs
     steps = min(steps, max(int(affordable), 200))
     return probes.roll(env, chosen, settings.ppo["gamma"], steps, spec.seed, alive), chosen
 

@@ -237,7 +237,8 @@ class Ledger:
         if result.finished is not None:
             ids = result.finished.env_ids[self.alive[result.finished.env_ids]]
             row = np.isin(result.finished.env_ids, ids)
-            self.success[ids], self.fall[ids] = result.finished.success[row], result.finished.fall[row]
+            self.success[ids] = result.finished.success[row]
+        self.fall |= self.alive & result.terminated & ~self.success
         self.alive &= ~(result.terminated | result.timed_out)
 
     def extend(self, steps_left: int, recent: np.ndarray) -> None:
