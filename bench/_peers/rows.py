@@ -36,9 +36,15 @@ ROWS = (
         name="vbotd-equal",
         peer="vbotd",
         what="vbotd with rsl_rl's physics, network, precision and epochs",
-        params={**FINE, "ppo.hidden": RSL_HIDDEN, "ppo.epochs": RSL_EPOCHS, "ppo.minibatches": 4, "ppo.rollout": 24},
+        params={
+            **FINE,
+            "ppo.hidden": RSL_HIDDEN,
+            "ppo.epochs": RSL_EPOCHS,
+            "ppo.minibatches": 4,
+            "ppo.rollout": 24,
+            "ppo.update_precision": "float32",
+        },
         num_envs=RSL_NUM_ENVS,
-        options={"precision": "float32"},
     ),
     Row(
         name="rsl_rl",

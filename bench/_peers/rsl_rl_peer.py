@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -37,7 +36,7 @@ def make(row: Row, settings: Settings, env: Environment, *, normalise: bool) -> 
         algorithm |= {
             "num_learning_epochs": ppo["epochs"],
             "num_mini_batches": ppo["minibatches"],
-            "use_mixed_precision": updates_in_bf16(ppo),
+            "use_mixed_precision": ppo["update_precision"] == "bfloat16",
         }
     config = {
         "num_steps_per_env": ppo["rollout"] if alike else CONTROL_STEPS,
@@ -49,15 +48,6 @@ def make(row: Row, settings: Settings, env: Environment, *, normalise: bool) -> 
     }
     with contextlib.redirect_stdout(sys.stderr):
         return OnPolicyRunner(for_rsl_rl(env), config)
-
-
-def updates_in_bf16(ppo: Mapping[str, Any]) -> bool:
-    """Say whether vbotd's update runs in bf16 here, by its setting and, where that is left open, by the processor."""
-    precision = str(ppo.get("precision", "float32"))
-    if precision == "auto":
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-        return "avx512_bf16" in flags or "amx_bf16" in flags
-    return precision in ("bf16", "bfloat16")
 
 
 def iterate(runner: Any) -> int:

@@ -11,16 +11,8 @@ from typing import Any
 from rows import TASK, Row
 
 from vbotd.train.session import evaluate_here, train_here
-from vbotd.train.tasks.cards import WALK
 
 CALIBRATION_S = 2.0
-PRECISION = "ppo.precision"  # the setting that chooses bf16 for the update, where the task has one
-
-
-def params_of(row: Row) -> dict[str, Any]:
-    """Return the row's overrides; with `precision`, that of the update where it can be chosen."""
-    asked = row.options.get("precision")
-    return dict(row.params) | ({PRECISION: asked} if asked and WALK.param(PRECISION) is not None else {})
 
 
 def rate(row: Row, seconds: float, seed: int, threads: int, folder: Path) -> dict[str, float]:
@@ -43,7 +35,7 @@ def learn(row: Row, seconds: float, seed: int, threads: int, folder: Path, expec
             (run / "stop").touch()
 
     env_steps = _about(expected_rate, seconds)
-    result = train_here(TASK, run, params_of(row), env_steps, row.num_envs, seed, threads, on_progress=stop_in_time)
+    result = train_here(TASK, run, row.params, env_steps, row.num_envs, seed, threads, on_progress=stop_in_time)
     return run / result["checkpoint"]["path"], int(result["env_steps"])
 
 
@@ -54,7 +46,7 @@ def success(checkpoint: Path, episodes: int, instances: int, threads: int) -> fl
 
 def _train(row: Row, env_steps: int, seed: int, threads: int, folder: Path) -> dict[str, float]:
     began_cpu_s = time.process_time()
-    result = train_here(TASK, folder, params_of(row), env_steps, row.num_envs, seed, threads)
+    result = train_here(TASK, folder, row.params, env_steps, row.num_envs, seed, threads)
     return {
         "env_steps_per_s": float(result["perf"]["env_steps_per_s"]),
         "env_steps_per_cpu_s": result["env_steps"] / (time.process_time() - began_cpu_s),
