@@ -264,6 +264,7 @@ def _frames(
     from vbotd.train.contact_sheet import Column
     from vbotd.train.overlay import with_telemetry
 
+    stage.begin_episode()
     for moment in episode.moments:
         step = episode.steps[moment.index]
         pictures = []
@@ -283,6 +284,7 @@ def _film(request: Request, stage: Stage, episodes: list[Episode], dt_s: float, 
     from vbotd.train.overlay import with_telemetry
 
     for episode in episodes:
+        stage.begin_episode()
         for k, step in enumerate(at_film_rate(episode.steps, dt_s)):
             if not tick(k) and k:
                 return

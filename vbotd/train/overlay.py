@@ -43,8 +43,8 @@ def with_telemetry(frame: np.ndarray, step: Step, dt_s: float, title: str = "") 
 def telemetry_lines(step: Step, dt_s: float) -> tuple[str, str]:
     """Return what a step is, in two lines: motion and what is asked; posture and reward."""
     forward, left, yaw = step.velocity
-    first = f"{step.time_s:5.2f} s   forward {forward:+.2f}  left {left:+.2f} m/s  yaw {yaw:+.2f} rad/s"
-    second = f"tilt {step.tilt_deg:.0f} deg   reward {step.reward / dt_s:+.2f}/s, so far {step.total_reward:+.2f}"
+    first = f"{step.time_s:5.2f} s   forward {forward:+z.2f}  left {left:+z.2f} m/s  yaw {yaw:+z.2f} rad/s"
+    second = f"tilt {step.tilt_deg:.0f} deg   reward {step.reward / dt_s:+z.2f}/s, so far {step.total_reward:+z.2f}"
     return first, f"{asked_text(step)}   {second}" if asked_text(step) else second
 
 
@@ -53,7 +53,7 @@ def asked_text(step: Step) -> str:
     if step.distance_m is not None:
         return f"{step.distance_m:.2f} m to go"
     if step.asked_velocity is not None:
-        return "asked {:+.2f} {:+.2f} {:+.2f}".format(*step.asked_velocity)
+        return "asked {:+z.2f} {:+z.2f} {:+z.2f}".format(*step.asked_velocity)
     return ""
 
 

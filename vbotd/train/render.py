@@ -94,7 +94,11 @@ def frames(show: Show, camera: str) -> Iterator[np.ndarray]:
 
     check_camera(show.model, camera)
     with Stage(show.model, shadows=False) as stage:
+        last_s = 0.0
         for step in at_film_rate(show.steps, show.dt_s):
+            if step.time_s <= last_s:
+                stage.begin_episode()
+            last_s = step.time_s
             yield stage.picture(step.qpos, camera, step.place_w_m, step.reach_m)
 
 

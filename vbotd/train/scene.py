@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from types import TracebackType
 from typing import Any
 
@@ -37,8 +38,9 @@ class Stage:
         try:
             self._renderer = mujoco.Renderer(self.model, HEIGHT, WIDTH)
         except Exception as err:  # the GL platforms raise whatever they like, AttributeError included
-            raise RenderError(f"{NO_GL} ({type(err).__name__}: {str(err).strip()[:120]})") from err
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
+            chosen = f"MUJOCO_GL is '{os.environ.get('MUJOCO_GL', '')}'"
+            raise RenderError(f"{NO_GL} ({chosen}; {type(err).__name__}: {str(err).strip()[:120]})") from err
+        self._shadows = shadows
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
 
     def picture(
@@ -53,10 +55,16 @@ class Stage:
         Raises: RenderError for a camera that is not there.
         """
         self.pose(qpos)
+        # Shadows are drawn within a few metres; from afar they would end in the middle of the picture.
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self._shadows and camera not in FREE_CAMERAS
         self._renderer.update_scene(self.data, self._camera(camera, place_w_m))
         if place_w_m is not None:
             self._mark(place_w_m, reach_m)
         return self._renderer.render()
+
+    def begin_episode(self) -> None:
+        """Look for the overview anew: the robot may be somewhere else now."""
+        self._overview = None
 
     def pose(self, qpos: np.ndarray) -> None:
         """Put the robot, and whatever else moves, where it is."""
