@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from vbotd.core.reward_budget import Measured, ProbeSums, check, is_overruled, payers
+from vbotd.core.probe_sums import Measured, ProbeSums, payers
+from vbotd.core.reward_budget import check, is_overruled
 from vbotd.domain.finding import Finding
 
 # A sound task of 10 s: the goal is 3 m away, an honest walk there takes 5 s and earns 15.
@@ -151,6 +152,13 @@ def test_running_past_must_not_pay_like_arriving():
 def test_where_the_reference_fails_ratios_are_warnings_and_say_so():
     finding = found(measured(stand={"total": 40.0}, brisk={"success_rate": 0.1}))["statue"]
     assert finding.level == "warning" and "10% of its episodes" in finding.message
+
+
+def test_where_nobody_can_do_the_task_nothing_is_compared_with_it_and_that_is_said():
+    m = measured(hover={"total": 7140.0}, sprint_fall={"total": 40.0}, loiter={"total": 900.0},
+                 brisk={"success_rate": 0.0})  # fmt: skip
+    assert levels(m) == {}
+    assert "0% of its episodes" in found(m)["unjudged"].message
 
 
 def test_a_term_that_nobody_was_paid_by_is_told():

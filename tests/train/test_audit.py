@@ -65,10 +65,11 @@ def test_settings_that_cannot_be_are_refused():
 
 def test_two_iterations_that_are_blind_slow_or_senseless_are_told():
     good = Iteration(env_steps=1, env_steps_per_s=50.0, stepping_per_s=100.0, missing_tags=(), reason="")
-    assert iteration_findings(good) == []
+    assert iteration_findings(good, 512) == []
     bad = Iteration(env_steps=1, env_steps_per_s=10.0, stepping_per_s=100.0, missing_tags=("ppo/kl",), reason="nan")
-    assert [(f.rule, f.level) for f in iteration_findings(bad)] == [
+    assert [(f.rule, f.level) for f in iteration_findings(bad, 512)] == [
         ("audit/diverged", "error"), ("audit/missing-tags", "error"), ("audit/slow", "warning")]
+    assert iteration_findings(bad, 32)[-1].level == "info"
 
 
 @pytest.mark.slow

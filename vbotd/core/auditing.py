@@ -62,7 +62,7 @@ def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
     for trial in state.trials_of(campaign.id):
         if not trial.judged:
             yield e.TrialJudged(campaign=campaign.id, trial=trial.id, verdict="discard",
-                                why=f"never trained: the audit found {_names(broken)}")
+                                why=f"never trained: the audit found {names(broken)}")
     yield e.CampaignClosed(campaign=campaign.id, outcome="failed", why=f"{stop_words(broken)} — {WAY_OUT}")
 
 
@@ -78,8 +78,13 @@ def broken_incentives(runs: Iterable[Run], allowed: Sequence[str]) -> tuple[Find
 
 def stop_words(broken: Sequence[Finding]) -> str:
     """Return why an audit stops a campaign, the first finding in full."""
-    more = f" (and {_names(broken[1:])})" if len(broken) > 1 else ""
+    more = f" (and {names(broken[1:])})" if len(broken) > 1 else ""
     return f"the audit found {broken[0].rule}: {broken[0].message}{more}"
+
+
+def names(findings: Sequence[Finding]) -> str:
+    """Return the rules of findings, as a list in words."""
+    return ", ".join(finding.rule for finding in findings)
 
 
 def findings_of(result: Mapping[str, Any] | None) -> tuple[Finding, ...]:
@@ -100,10 +105,6 @@ def findings_of(result: Mapping[str, Any] | None) -> tuple[Finding, ...]:
 
 def _is_repeated(audit: Run, circumstances: Circumstances) -> bool:
     return audit.outcome == "lost" and audit.attempt < circumstances.max_attempts
-
-
-def _names(findings: Sequence[Finding]) -> str:
-    return ", ".join(finding.rule for finding in findings)
 
 
 def _runs(state: State, campaign: CampaignRecord) -> list[Run]:

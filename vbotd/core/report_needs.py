@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vbotd.core.auditing import WAY_OUT, broken_incentives, stop_words
+from vbotd.core.auditing import WAY_OUT, broken_incentives, names
 from vbotd.core.judge import CONFIRM, gate_misses, scored_run
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import Facts, Need
@@ -56,7 +56,8 @@ def _audited(facts: Facts) -> Iterator[Need]:
     for record in facts.records:
         broken = broken_incentives(facts.runs_of(record.id), record.content.allow)
         if record.outcome == "failed" and is_current(facts, record) and broken:
-            yield Need(text=f"{record.id} was not trained: {clean(stop_words(broken), 600)}. Way out: {WAY_OUT}",
+            yield Need(text=f"{record.id} was not trained, its reward pays for something else ({names(broken)}): "
+                            f"{WAY_OUT}. {clean(broken[0].message, 300)}",
                        command=f"vbotd explain {record.id}", origin=event_about(facts, record.id, e.CampaignClosed))
 
 

@@ -8,77 +8,14 @@ terms that pay for it and how much, so that a person can judge it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 
+from vbotd.core.probe_sums import HONEST, MIN_TERM_SHARE, Measured, costs, num, payers, ratio
 from vbotd.domain.finding import Finding, Level
 
 RULE = "reward-budget"
 STATUES = ("stand", "tremble", "crouch", "spin", "face")
-HONEST = ("walk", "brisk", "follow")
 CRASHES = ("fold", "sprint-fall", "touch-fall")
-RELIABLE_RATE = 0.5  # success of the reference from which it is taken for what the task is worth
-MIN_TERM_SHARE = 0.02  # of what a probe earns; smaller payers are not named
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSums:
-    """What one probe earned, means over its episodes; every number includes how the episode ended.
-
-    `discounted` counts from the start, `at_goal` from the moment at the edge of the goal (None: it never came
-    there). `flow` is reward per second without one-time events: `far` from the goal, `near` it (outside of it), and
-    while it has to `wait`, in the first seconds that it stands; where the probe never was is missing.
-    """
-
-    name: str
-    length_s: float
-    total: float
-    discounted: float
-    terms: Mapping[str, float] = field(default_factory=dict)  # sum of each over an episode
-    terms_discounted: Mapping[str, float] = field(default_factory=dict)  # same, discounted from the start
-    first_half: float = 0.0  # part of the total that fell into the first half of a full episode
-    at_goal: float | None = None
-    flow: Mapping[str, float] = field(default_factory=dict)
-    success_rate: float = 0.0
-    fall_rate: float = 0.0
-    goal_s: float | None = None  # when the goal was first reached; None: never
-
-    @property
-    def rate(self) -> float:
-        """Reward per second over episodes that follow each other, ended ones included."""
-        return self.total / max(self.length_s, 1e-9)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What the rules look at: the weights as declared, the clock, the discount, and the probes."""
-
-    episode_s: float
-    control_dt_s: float
-    gamma: float
-    weights: Mapping[str, float]
-    probes: Mapping[str, ProbeSums]
-
-    @property
-    def reference(self) -> ProbeSums | None:
-        """The honest probe that succeeds most, then earns most per second; None where there is none."""
-        honest = [self.probes[name] for name in HONEST if name in self.probes]
-        return max(honest, key=lambda p: (round(p.success_rate, 1), p.rate), default=None)
-
-    @property
-    def is_reliable(self) -> bool:
-        """Say whether the reference does the task; on ground where it stumbles, ratios to it prove little."""
-        return self.reference is not None and self.reference.success_rate >= RELIABLE_RATE
-
-    @property
-    def fall(self) -> float:
-        """What a fall costs, as declared; at most 0."""
-        return min(self.weights.get("fall_event", 0.0), 0.0)
-
-    def of(self, names: Sequence[str]) -> list[ProbeSums]:
-        """Return those of the named probes that were run."""
-        return [self.probes[name] for name in names if name in self.probes]
-
 
 Rule = Callable[[Measured], Iterator[Finding]]
 
@@ -94,26 +31,6 @@ def is_overruled(rule: str, allowed: Sequence[str]) -> bool:
     return any(rule == name or rule.startswith(f"{name}/") for name in allowed)
 
 
-def payers(probe: ProbeSums, count: int = 3) -> str:
-    """Return the terms that pay a probe most, with their sums over an episode."""
-    least = MIN_TERM_SHARE * sum(abs(value) for value in probe.terms.values())
-    paid = sorted(((value, name) for name, value in probe.terms.items() if value > least), reverse=True)[:count]
-    return ", ".join(f"{name} {_n(value)}" for value, name in paid) or "no term"
-
-
-def costs(probe: ProbeSums, count: int = 3) -> str:
-    """Return the terms that cost a probe most, with their sums over an episode."""
-    paid = sorted((value, name) for name, value in probe.terms.items() if value < 0)[:count]
-    return ", ".join(f"{name} {_n(value)}" for value, name in paid) or "no term"
-
-
-def ratio(value: float, reference: float) -> float:
-    """Return value / reference where both are worth something; else 0 or infinity, by which one is more."""
-    if reference > 0:
-        return value / reference
-    return float("inf") if value >= reference else 0.0
-
-
 def statue(m: Measured) -> Iterator[Finding]:
     """Standing about must not earn what doing the task earns: 4,185 against 2,031 made statues."""
     ref = m.reference
@@ -125,8 +42,8 @@ def statue(m: Measured) -> Iterator[Finding]:
         return
     yield _finding(
         m, "statue", dividend >= 1.0, dividend,
-        f"'{worst.name}' earns {_n(worst.total)} in an episode of {m.episode_s:g} s ({payers(worst)}), "
-        f"{_times(dividend)} what '{ref.name}' earns by doing the task: {_n(ref.total)} ({payers(ref)})",
+        f"'{worst.name}' earns {num(worst.total)} in an episode of {m.episode_s:g} s ({payers(worst)}), "
+        f"{_times(dividend)} what '{ref.name}' earns by doing the task: {num(ref.total)} ({payers(ref)})",
         "lower what is paid for being there, shorten env.episode_s, or raise what is paid for the goal")  # fmt: skip
 
 
@@ -138,7 +55,7 @@ def alive_budget(m: Measured) -> Iterator[Finding]:
         return
     yield _finding(
         m, "alive", True, ratio(alive, goal),
-        f"alive_reward pays {_n(alive)} over {m.episode_s:g} s, all one-time events of the goal together {_n(goal)}",
+        f"alive_reward pays {num(alive)} over {m.episode_s:g} s, all one-time events of the goal together {num(goal)}",
         f"keep reward.alive_reward below {2.0 * goal / m.episode_s:.3g}", certain=True)  # fmt: skip
 
 
@@ -157,10 +74,10 @@ def walking(m: Measured) -> Iterator[Finding]:
     cost = -sum(dear.values())
     if not moving or cost < 0.5 * gain:
         return
-    worst = ", ".join(f"{name} {_n(paid)}" for paid, name in sorted((paid, name) for name, paid in dear.items())[:3])
+    worst = ", ".join(f"{name} {num(paid)}" for paid, name in sorted((paid, name) for name, paid in dear.items())[:3])
     yield _finding(
         m, "walking", cost >= 0.8 * gain, ratio(cost, gain),
-        f"for moving, 'brisk' (1 m/s) is paid {_n(gain)} in an episode ({', '.join(moving)}) and charged {_n(cost)} "
+        f"for moving, 'brisk' (1 m/s) is paid {num(gain)} in an episode ({', '.join(moving)}) and charged {num(cost)} "
         f"more than for standing ({worst}): who has not found the goal yet learns not to move",
         "raise what moving towards the goal pays, or lower these costs", certain=True)  # fmt: skip
 
@@ -183,14 +100,14 @@ def _zone_pays(m: Measured, zone: str, name: str, waits: str, fix: str) -> Itera
     yield _finding(
         m, name, True, gain,
         f"{'far from' if zone == 'far' else 'near'} the goal, without one-time events, '{best.name}' earns "
-        f"{_n(best.flow[zone])} per second on its way and '{waits}' {_n(still)} by waiting: whoever walks loses "
-        f"{_n(-gain)} per second ({costs(best)} in an episode)",
+        f"{num(best.flow[zone])} per second on its way and '{waits}' {num(still)} by waiting: whoever walks loses "
+        f"{num(-gain)} per second ({costs(best)} in an episode)",
         fix, certain=True)  # fmt: skip
 
 
 def hover(m: Measured) -> Iterator[Finding]:
     """Stopping just outside must not pay like arriving: 97 % of it made robots stop at 0.52 m."""
-    ref, probe = m.reference, m.probes.get("hover")
+    ref, probe = m.finisher, m.probes.get("hover")
     if ref is None or probe is None:
         return
     by_rate = ratio(probe.rate, ref.rate)
@@ -200,15 +117,15 @@ def hover(m: Measured) -> Iterator[Finding]:
         return
     yield _finding(
         m, "hover", worst >= 0.9, worst,
-        f"stopping just outside the goal earns {_n(probe.rate)} per second ({payers(probe)} in an episode), "
-        f"'{ref.name}' {_n(ref.rate)}, that is {by_rate:.0%}; discounted from the edge of the goal "
-        f"{_n(probe.at_goal or 0.0)} against {_n(ref.at_goal or 0.0)}, {from_there:.0%}",
+        f"stopping just outside the goal earns {num(probe.rate)} per second ({payers(probe)} in an episode), "
+        f"'{ref.name}' {num(ref.rate)}, that is {by_rate:.0%}; discounted from the edge of the goal "
+        f"{num(probe.at_goal or 0.0)} against {num(ref.at_goal or 0.0)}, {from_there:.0%}",
         "pay what is paid near the goal only once it was reached, or raise what arriving pays")  # fmt: skip
 
 
 def farm(m: Measured) -> Iterator[Finding]:
     """Staying at the goal without finishing must not pay more than finishing: 12,726 against 611 did."""
-    ref, probe = m.reference, m.probes.get("loiter")
+    ref, probe = m.finisher, m.probes.get("loiter")
     if ref is None or probe is None:
         return
     by_sum = ratio(probe.total, ref.total)
@@ -217,15 +134,15 @@ def farm(m: Measured) -> Iterator[Finding]:
         return
     yield _finding(
         m, "farm", min(by_sum, by_rate) >= 1.0, by_sum,
-        f"'loiter' reaches the goal, never finishes, and earns {_n(probe.total)} in an episode ({payers(probe)}), "
-        f"{_times(by_sum)} what '{ref.name}' earns by finishing: {_n(ref.total)}; per second {_n(probe.rate)} against "
-        f"{_n(ref.rate)}",
+        f"'loiter' reaches the goal, never finishes, and earns {num(probe.total)} in an episode ({payers(probe)}), "
+        f"{_times(by_sum)} what '{ref.name}' earns by finishing: {num(ref.total)}; per second {num(probe.rate)} "
+        f"against {num(ref.rate)}",
         "give what is paid at the goal a budget (env.stop_budget_s), or raise reward.success_event")  # fmt: skip
 
 
 def crash(m: Measured) -> Iterator[Finding]:
     """Falling early must not pay per second what the task pays: a reset costs nothing."""
-    ref = m.reference
+    ref = m.finisher
     if ref is None or not m.of(CRASHES):
         return
     worst = max(m.of(CRASHES), key=lambda p: p.rate)
@@ -234,14 +151,14 @@ def crash(m: Measured) -> Iterator[Finding]:
         return
     yield _finding(
         m, "crash", pay >= 0.8, pay,
-        f"'{worst.name}' earns {_n(worst.rate)} per second over episodes of {worst.length_s:.1f} s ({payers(worst)}; "
-        f"{costs(worst, 1)} each), {pay:.0%} of the {_n(ref.rate)} of '{ref.name}'",
+        f"'{worst.name}' earns {num(worst.rate)} per second over episodes of {worst.length_s:.1f} s ({payers(worst)}; "
+        f"{costs(worst, 1)} each), {pay:.0%} of the {num(ref.rate)} of '{ref.name}'",
         "cap what speed pays (env.forward_cap_mps), or make reward.fall_event cost more")  # fmt: skip
 
 
 def run_past(m: Measured) -> Iterator[Finding]:
     """Running on without ever stopping must not pay like the task."""
-    ref, probe = m.reference, m.probes.get("sprint")
+    ref, probe = m.finisher, m.probes.get("sprint")
     if ref is None or probe is None:
         return
     pay = min(ratio(probe.rate, ref.rate), ratio(probe.total, ref.total))
@@ -249,8 +166,8 @@ def run_past(m: Measured) -> Iterator[Finding]:
         return
     yield _finding(
         m, "run-past", pay >= 1.0, pay,
-        f"'sprint' never stops and earns {_n(probe.total)} in an episode, {_n(probe.rate)} per second "
-        f"({payers(probe)}), {pay:.0%} of '{ref.name}' ({_n(ref.total)}, {_n(ref.rate)} per second)",
+        f"'sprint' never stops and earns {num(probe.total)} in an episode, {num(probe.rate)} per second "
+        f"({payers(probe)}), {pay:.0%} of '{ref.name}' ({num(ref.total)}, {num(ref.rate)} per second)",
         "cap what speed pays, or raise what stopping at the goal pays")  # fmt: skip
 
 
@@ -265,15 +182,15 @@ def suicide(m: Measured) -> Iterator[Finding]:
     if die.discounted >= best.discounted:
         yield _finding(
             m, "suicide", True, die.discounted - best.discounted,
-            f"falling at once is worth {_n(die.discounted)} (discounted), more than anything else: '{best.name}' "
-            f"{_n(best.discounted)} ({costs(best)})",
+            f"falling at once is worth {num(die.discounted)} (discounted), more than anything else: '{best.name}' "
+            f"{num(best.discounted)} ({costs(best)})",
             "lower the costs, or make reward.fall_event cost more", certain=True)  # fmt: skip
     elif beginners and die.discounted > max(p.discounted for p in beginners):
         first = max(beginners, key=lambda p: p.discounted)
         yield _finding(
             m, "suicide", False, die.discounted - first.discounted,
-            f"falling at once is worth {_n(die.discounted)} (discounted), and '{first.name}', which is all that a "
-            f"beginner can do, {_n(first.discounted)} ({costs(first)}): it may learn to fall first",
+            f"falling at once is worth {num(die.discounted)} (discounted), and '{first.name}', which is all that a "
+            f"beginner can do, {num(first.discounted)} ({costs(first)}): it may learn to fall first",
             "lower the costs, or make reward.fall_event cost more")  # fmt: skip
 
 
@@ -294,7 +211,7 @@ def horizon(m: Measured) -> Iterator[Finding]:
 
 def oscillation(m: Measured) -> Iterator[Finding]:
     """To and fro must not pay: a shaping term that does not give back what it gave is farmed."""
-    ref, probe = m.reference, m.probes.get("circle")
+    ref, probe = m.finisher, m.probes.get("circle")
     if ref is None or probe is None:
         return
     leaking = {name: paid for name, paid in probe.terms.items()
@@ -302,12 +219,12 @@ def oscillation(m: Measured) -> Iterator[Finding]:
                and paid > MIN_TERM_SHARE * abs(ref.total)}  # fmt: skip
     if not leaking:
         return
-    named = ", ".join(f"{name} {_n(paid)} ('{ref.name}': {_n(ref.terms.get(name, 0.0))})"
+    named = ", ".join(f"{name} {num(paid)} ('{ref.name}': {num(ref.terms.get(name, 0.0))})"
                       for name, paid in leaking.items())  # fmt: skip
     total = ratio(probe.total, ref.total)
     yield _finding(
         m, "oscillation", total >= 1.0, total,
-        f"walking in circles, which leads nowhere, is paid by {named}; it earns {_n(probe.total)} in an episode, "
+        f"walking in circles, which leads nowhere, is paid by {named}; it earns {num(probe.total)} in an episode, "
         f"{total:.0%} of doing the task",
         "do not clip a progress term at 0: what it pays on the way there it must take on the way back")  # fmt: skip
 
@@ -325,9 +242,21 @@ def short_episodes(m: Measured) -> Iterator[Finding]:
     yield _finding(
         m, "short-episodes", more > dying, gain,
         f"the first half of an episode pays {(1 + gain) / 2:.0%} of it, so two episodes of {m.episode_s / 2:g} s pay "
-        f"{gain:.0%} more than one of {m.episode_s:g} s: {_n(more)} for '{best.name}' ({_n(best.total)}), and two "
-        f"falls cost {_n(dying)}",
+        f"{gain:.0%} more than one of {m.episode_s:g} s: {num(more)} for '{best.name}' ({num(best.total)}), and two "
+        f"falls cost {num(dying)}",
         "set env.time_decay to 0; time_cost makes haste pay without that", certain=True)  # fmt: skip
+
+
+def unjudged(m: Measured) -> Iterator[Finding]:
+    """Say that nothing could be compared with doing the task, where no probe can do it."""
+    ref = m.reference
+    if ref is not None and m.finisher is None:
+        yield Finding(
+            rule=f"{RULE}/unjudged", level="info", value=ref.success_rate,
+            message=f"'{ref.name}' does the task in {ref.success_rate:.0%} of its episodes, so what hovering, farming, "
+                    "running past and falling early pay could not be compared with it",
+            fix="once a policy can do the task, compare its terms in 'vbotd monitor' with those of the probes"
+        )  # fmt: skip
 
 
 def dead(m: Measured) -> Iterator[Finding]:
@@ -342,7 +271,7 @@ def dead(m: Measured) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     statue, alive_budget, walking, moat, hover, farm, crash, run_past, suicide, short_episodes, oscillation, horizon,
-    dead,
+    unjudged, dead,
 )  # fmt: skip
 
 
@@ -355,10 +284,6 @@ def _finding(m: Measured, name: str, broken: bool, value: float, message: str, f
         message += f" (no error: '{ref.name}' itself does the task in {ref.success_rate:.0%} of its episodes only)"
     return Finding(rule=f"{RULE}/{name}", level=level, message=message, value=round(value, 4) if value < 1e12 else None,
                    fix=fix)  # fmt: skip
-
-
-def _n(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _times(value: float) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from vbotd.core.reward_budget import Measured, check
+from vbotd.core.probe_sums import Measured
+from vbotd.core.reward_budget import check
 from vbotd.domain.finding import Finding
 from vbotd.domain.task import TaskCard
 from vbotd.store.files import write_json_atomic
@@ -36,6 +37,7 @@ MAX_CONTROL_STEPS = 6_000  # of a probe that are simulated; beyond, its last rew
 PROBES_S = 80.0  # so long may the probes take, by the rates that were measured just before
 STEPPING_S = 0.5  # how long stepping alone is measured
 STEPPING_SHARE = 0.5  # norm: training is half as fast as stepping alone (measured; docs: bench throughput)
+FULL_ENVS = 256  # with fewer environments the update outweighs the stepping on any machine
 FIXED_TAGS = (
     "ppo/kl", "ppo/clip_fraction", "ppo/grad_norm", "ppo/explained_variance", "ppo/action_std", "ppo/entropy",
     "ppo/learning_rate", "ppo/policy_loss", "ppo/value_loss", "train/episodes", "train/curriculum_level",
@@ -112,7 +114,7 @@ def examine(spec: RunSpec, tell: Tell = lambda doing, share: None) -> dict[str, 
     tell("probes", 0.1)
     rolled, chosen = roll_probes(card, settings, spec, iteration, lambda share: tell("probes", 0.1 + 0.9 * share))
     measured = measured_of(settings, rolled)
-    findings = (*iteration_findings(iteration), *probe_findings(rolled), *check(measured))
+    findings = (*iteration_findings(iteration, training.env.num_envs), *probe_findings(rolled), *check(measured))
     return {
         "version": 1,
         "task": spec.task,
@@ -183,8 +185,8 @@ def measured_of(settings: Settings, rolled: probes.Rolled) -> Measured:
         gamma=settings.ppo["gamma"], weights=settings.reward, probes=rolled.probes)  # fmt: skip
 
 
-def iteration_findings(iteration: Iteration) -> list[Finding]:
-    """Return what two iterations showed: not finite, blind, or slow."""
+def iteration_findings(iteration: Iteration, num_envs: int) -> list[Finding]:
+    """Return what two iterations showed: not finite, blind, or slow (few environments are slow by nature)."""
     found = []
     if iteration.reason:
         found.append(Finding(rule="audit/diverged", level="error", message=iteration.reason,
@@ -195,7 +197,7 @@ def iteration_findings(iteration: Iteration) -> list[Finding]:
             message=f"two iterations did not write twice: {', '.join(iteration.missing_tags)}"))  # fmt: skip
     if iteration.share < 0.5 * STEPPING_SHARE:
         found.append(Finding(
-            rule="audit/slow", level="warning", value=round(iteration.share, 3),
+            rule="audit/slow", level="warning" if num_envs >= FULL_ENVS else "info", value=round(iteration.share, 3),
             message=f"training makes {iteration.env_steps_per_s:,.0f} env steps/s, {iteration.share:.0%} of the "
                     f"{iteration.stepping_per_s:,.0f} of stepping alone; the norm is {STEPPING_SHARE:.0%}",
             fix="look at 'vbotd doctor' for what else runs, then at ppo.epochs and ppo.hidden"))  # fmt: skip

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from vbotd.core.reward_budget import ProbeSums
+from vbotd.core.probe_sums import ProbeSums
+from vbotd.train.ledger import Ledger, sums_of
 from vbotd.train.reference_walker import ACTION_SCALE_RAD, CONTROL_DT_S, ReferenceWalker
-from vbotd.train.tasks.environment import ACTION_LIMIT, Environment, StepResult
+from vbotd.train.tasks.environment import ACTION_LIMIT, Environment
 from vbotd.train.tasks.robot import NUM_FEET, NUM_JOINTS, rotation_matrix
 
 FOLD_RAD = np.tile([0.0, 1.4, -0.8], NUM_FEET)  # added to the default pose: thighs back, trunk on the floor
@@ -25,11 +25,8 @@ TURN_RADPS, BRAKE_PER_S = 1.2, 2.0
 INSIDE_RATE = 0.5  # of the reach radius: where those who stop at the goal come to a halt
 STOPPED_MPS = 0.12  # below such a command the walker stands instead
 STAY_M = 0.2
-NEAR_M = 2.0  # the zone around the goal that the predecessor's speed penalty once covered
-EDGE_M = 0.15  # beyond the reach radius: the edge of the goal
 HOVER_M = 0.1
 LINGER_M = 0.5
-WAIT_S = 2.0  # of standing that are compared with walking
 SPRINT_S = 1.5  # of the sprint that ends in a fall
 
 
@@ -165,88 +162,6 @@ def probes_for(env: Environment) -> list[Probe]:
     return [probe for probe in PROBES if has[probe.needs]]
 
 
-@dataclass(slots=True)
-class Ledger:
-    """What every environment was paid until its first episode ended, by term, by time and by place."""
-
-    num_envs: int
-    gamma: float
-    half_steps: int
-    wait_steps: int  # so long waiting is looked at, once a probe stands
-    total: np.ndarray = field(init=False)  # [N]
-    discounted: np.ndarray = field(init=False)  # [N]
-    first_half: np.ndarray = field(init=False)  # [N]
-    at_goal: np.ndarray = field(init=False)  # [N] discounted since the edge of the goal
-    goal_discount: np.ndarray = field(init=False)  # [N] 0 before that
-    came: np.ndarray = field(init=False)  # [N] bool, it was at the edge of the goal
-    steps: np.ndarray = field(init=False)  # [N]
-    waited: np.ndarray = field(init=False)  # [N] control steps that the probe has stood
-    alive: np.ndarray = field(init=False)  # [N] bool, still in the first episode
-    success: np.ndarray = field(init=False)  # [N] bool
-    fall: np.ndarray = field(init=False)  # [N] bool
-    goal_step: np.ndarray = field(init=False)  # [N] first at the goal; -1 never
-    terms: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each
-    terms_discounted: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each
-    discount: float = 1.0  # of the control step that is being paid
-    zone_paid: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each, without events
-    zone_steps: dict[str, np.ndarray] = field(default_factory=dict)  # [N] each
-    events: np.ndarray = field(init=False)  # [N] what events paid in this control step
-
-    def __post_init__(self) -> None:
-        for name in ("total", "discounted", "first_half", "at_goal", "goal_discount", "events"):
-            setattr(self, name, np.zeros(self.num_envs))
-        self.steps, self.waited = np.zeros((2, self.num_envs), dtype=np.int64)
-        self.goal_step = np.full(self.num_envs, -1)
-        self.alive = np.ones(self.num_envs, dtype=bool)
-        self.success, self.fall, self.came = ~self.alive, ~self.alive, ~self.alive
-
-    def on_paid(self, name: str, paid: np.ndarray) -> None:
-        """Take what a term pays in this control step."""
-        paid = np.where(self.alive, paid, 0.0)
-        for sums, share in ((self.terms, 1.0), (self.terms_discounted, self.discount)):
-            sums[name] = sums.get(name, 0.0) + share * paid
-        if name.endswith("_event"):
-            self.events = self.events + paid
-
-    def close(self, step: int, result: StepResult, distance_m: np.ndarray, reach_m: float, posed: np.ndarray) -> None:
-        """Take the whole reward of a control step and the endings; `distance_m` and `posed` [N] are before a reset."""
-        paid = np.where(self.alive, result.rewards.astype(float), 0.0)
-        self.total += paid
-        self.discounted += self.discount * paid
-        self.discount *= self.gamma
-        self.goal_discount *= self.gamma
-        comes = self.alive & ~self.came & (distance_m < reach_m + EDGE_M)
-        self.came |= comes
-        self.goal_discount[comes] = 1.0
-        self.at_goal += self.goal_discount * paid
-        if step < self.half_steps:
-            self.first_half += paid
-        self.goal_step[(self.goal_step < 0) & self.alive & (distance_m < reach_m)] = step
-        zones = {
-            "far": distance_m >= NEAR_M,
-            "near": (distance_m < NEAR_M) & (distance_m >= reach_m),
-            "wait": posed & (self.waited < self.wait_steps),
-        }
-        self.waited += posed
-        for zone, inside in zones.items():
-            counted = inside & self.alive
-            self.zone_paid.setdefault(zone, np.zeros(self.num_envs))[counted] += (paid - self.events)[counted]
-            self.zone_steps.setdefault(zone, np.zeros(self.num_envs))[counted] += 1
-        self.events = np.zeros(self.num_envs)
-        self.steps += self.alive
-        if result.finished is not None:
-            ids = result.finished.env_ids[self.alive[result.finished.env_ids]]
-            row = np.isin(result.finished.env_ids, ids)
-            self.success[ids] = result.finished.success[row]
-        self.fall |= self.alive & result.terminated & ~self.success
-        self.alive &= ~(result.terminated | result.timed_out)
-
-    def extend(self, steps_left: int, recent: np.ndarray) -> None:
-        """Go on for those still alive at the reward per control step [N] that they had lately."""
-        self.total += np.where(self.alive, recent * steps_left, 0.0)
-        self.steps += np.where(self.alive, steps_left, 0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rolled:
     """The probes' sums, how many episodes each had, and what was simulated; `extended_s` of each were not."""
@@ -271,7 +186,7 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
     blocks = {probe.name: slice(i * each, (i + 1) * each) for i, probe in enumerate(probes)}
     env.start(np.tile(np.random.default_rng(seed).random((each, env.num_draws)), (len(probes), 1)))
     steps = min(env.options.episode_steps, max_steps)
-    ledger = Ledger(env.num_envs, gamma, env.options.episode_steps // 2, round(WAIT_S / env.options.control_dt_s))
+    ledger = Ledger(env.num_envs, gamma, env.options.episode_steps, env.options.control_dt_s)
     late_step = math.ceil(0.8 * steps)
     pilot = Pilot(env, probes, blocks, np.random.default_rng(seed + 1))
     late = np.zeros(env.num_envs)
@@ -293,7 +208,7 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
     left = env.options.episode_steps - steps
     if left:
         ledger.extend(left, late / (steps - late_step))
-    sums = {name: _sums(name, ledger, rows, env.options.control_dt_s) for name, rows in blocks.items()}
+    sums = {name: sums_of(name, ledger, rows) for name, rows in blocks.items()}
     return Rolled(probes=sums, episodes=each, env_steps=(step + 1) * env.num_envs,
                   extended_s=left * env.options.control_dt_s)  # fmt: skip
 
@@ -360,28 +275,3 @@ class Pilot:
                         velocity=velocity[rows], posed=self.posed[rows], noise=noise[rows])
             for name, rows in self._blocks.items()
         }  # fmt: skip
-
-
-def _sums(name: str, ledger: Ledger, rows: slice, control_dt_s: float) -> ProbeSums:
-    """Return the means of one probe's rows."""
-    came = ledger.came[rows]
-    goal = ledger.goal_step[rows]
-    return ProbeSums(
-        name=name, length_s=float(ledger.steps[rows].mean()) * control_dt_s, total=float(ledger.total[rows].mean()),
-        discounted=float(ledger.discounted[rows].mean()), first_half=float(ledger.first_half[rows].mean()),
-        terms={term: float(paid[rows].mean()) for term, paid in ledger.terms.items()},
-        terms_discounted={term: float(paid[rows].mean()) for term, paid in ledger.terms_discounted.items()},
-        at_goal=float(ledger.at_goal[rows][came].mean()) if came.mean() > 0.5 else None,
-        flow=_flow(ledger, rows, control_dt_s), success_rate=float(ledger.success[rows].mean()),
-        fall_rate=float(ledger.fall[rows].mean()),
-        goal_s=float((goal[goal >= 0] + 1).mean()) * control_dt_s if (goal >= 0).mean() > 0.5 else None)  # fmt: skip
-
-
-def _flow(ledger: Ledger, rows: slice, control_dt_s: float) -> dict[str, float]:
-    """Return reward per second without events in each zone where a probe spent at least half a second an episode."""
-    flow: dict[str, Any] = {}
-    for zone, steps in ledger.zone_steps.items():
-        seconds = float(steps[rows].sum()) * control_dt_s
-        if seconds > 0.5 * (rows.stop - rows.start):
-            flow[zone] = float(ledger.zone_paid[zone][rows].sum()) / seconds
-    return flow
