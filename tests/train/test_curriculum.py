@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vbotd.train import worker
 from vbotd.train.tasks import navigation
 from vbotd.train.tasks.curriculum import STEP, WINDOW, Widening
 from vbotd.train.tasks.settings import resolve
@@ -63,3 +64,10 @@ def test_the_level_is_part_of_a_checkpoint() -> None:
     one.task.curriculum.learn(*episodes(1.0, WINDOW, WINDOW))
     other.restore(one.save())
     assert other.task.level == one.task.level == pytest.approx(0.3)
+
+
+def test_checkpoints_are_compared_by_the_tasks_own_metric(run_folder) -> None:
+    course = worker.prepare(run_folder("course", task="vbot_navigation_section013", train={"num_envs": 4}))
+    walk = worker.prepare(run_folder("walk"))
+    assert course.score_account == "waypoint_share"
+    assert walk.score_account == "success"

@@ -21,6 +21,11 @@ _COLUMN_OF = RATES | MEANS
 _TAG_OF = {name: tag for tag, name in _COLUMN_OF.items()}
 
 
+def account_of(tag: str) -> str:
+    """Return the account that a tag is measured from: `eval/success_rate` is `success`, `eval/waypoints` its own name."""
+    return _COLUMN_OF.get(tag, tag.removeprefix("eval/"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
     """Evaluated episodes, by account: row i of every column is episode i; NaN where it has no such number."""

@@ -36,6 +36,7 @@ class Training:
     ppo: Ppo
     recent: RecentEpisodes = field(default_factory=RecentEpisodes)
     shares: Shares = field(default_factory=Shares)
+    score_account: str = "success"  # of the episodes; what the task's metric is measured from, more is better
     env_steps: int = 0
     begun_env_steps: int = 0  # where this process began; above 0 when resumed
     scalars: dict[str, float] = field(default_factory=dict)
@@ -133,12 +134,12 @@ def keep(training: Training, *, now: bool) -> None:
 
 
 def score(training: Training) -> float | None:
-    """Return what the checkpoints of a run are compared by: the recent success, times the curriculum's level.
+    """Return what the checkpoints of a run are compared by: the task's metric lately, times the curriculum's level.
 
     Without the level an early checkpoint, good at easy episodes, would beat a later one, nearly as good at hard ones.
     """
-    success = training.recent.mean("success")
-    return None if success is None else success * training.env.task.level
+    value = training.recent.mean(training.score_account)
+    return None if value is None else value * training.env.task.level
 
 
 def why_diverged(training: Training) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vbotd.core.accounts import account_of
 from vbotd.domain.task import TaskCard
 from vbotd.store.files import sha256_of
 from vbotd.train import checkpoint, loop, threads
@@ -93,7 +94,15 @@ def prepare(folder: RunFolder) -> loop.Training:
     env_steps, num_envs = _sizes(card, spec)
     env = build(card, settings, num_envs, spec.seed, spec.threads)
     ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation.size, NUM_JOINTS, num_envs, spec.seed)
-    training = loop.Training(folder=folder, spec=spec, params=spec.params, total_env_steps=env_steps, env=env, ppo=ppo)
+    training = loop.Training(
+        folder=folder,
+        spec=spec,
+        params=spec.params,
+        total_env_steps=env_steps,
+        env=env,
+        ppo=ppo,
+        score_account=account_of(card.metric.tag) if card.metric.direction == "max" else "success",
+    )
     if spec.resume_from is not None:
         resume(training, spec.resume_from)
         return training
