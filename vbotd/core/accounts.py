@@ -22,7 +22,7 @@ _TAG_OF = {name: tag for tag, name in _COLUMN_OF.items()}
 
 
 def account_of(tag: str) -> str:
-    """Return the account that a tag is measured from: `eval/success_rate` is `success`, `eval/waypoints` its own name."""
+    """Return the account that a tag is measured from: `success` for `eval/success_rate`, else the tag's own name."""
     return _COLUMN_OF.get(tag, tag.removeprefix("eval/"))
 
 
