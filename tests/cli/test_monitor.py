@@ -77,7 +77,7 @@ def test_a_run_is_shown_with_its_progress_metrics_and_reward_terms(home):
     result = monitor(RUN)
     assert result.exit_code == 0, result.output
     for text in (RUN, "train", "1.475 M of 3 M", "49%", "15,200", "1:40", "41%", "train/success_rate", "ppo/kl", "↑",
-                 "reward terms, per second", "forward_velocity"):
+                 "reward terms, per second", "forward_velocity", "share of all", "Success in training is"):
         assert text in result.output
 
 
@@ -105,6 +105,9 @@ def test_json_has_the_same_facts(home):
     assert run["env_steps_per_s"] == 15_200.0
     assert run["metrics"][0]["tag"] == "train/success_rate"
     assert run["findings"] == [] and run["troubles"] == []
+    assert sum(run["reward_shares"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert next(iter(run["reward_shares"])) == "reward/forward_velocity"
+    assert run["words"][-1] == "No rule has anything against it."
 
 
 def test_what_is_not_there_is_not_found(home):
@@ -177,6 +180,23 @@ def test_plot_writes_a_picture_of_all_runs(home):
     assert result.exit_code == 0, result.output
     assert out.read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in home.iterdir()) == ["out.png", "runs"]
+
+
+def test_plot_of_one_run_shows_all_that_it_logs(home):
+    from matplotlib.figure import Figure
+
+    from vbotd.cli.monitor_panels import draw_run
+
+    figure = Figure()
+    draw_run(figure, RunWatch(make_run(home), Layout(home)).look())
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[0] == "how episodes end, rate"
+    assert "what the reward terms pay, per second" in titles
+    assert "KL divergence of an update" in titles
+    (legend,) = [axes.get_legend() for axes in figure.axes if axes.get_title(loc="left") == ""]
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names[0].startswith("forward_velocity +")
+    assert names[-1] == "sum"
 
 
 def test_plot_of_a_run_with_nothing_but_nan_is_a_picture_too(home):

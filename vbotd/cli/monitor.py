@@ -23,7 +23,7 @@ REFRESH_S = 2.0
 @click.argument("target", metavar="RUN_OR_TRIAL_OR_CAMPAIGN")
 @click.option("--follow", "-f", is_flag=True, help="Go on showing it, every 2 s, until all of its runs have ended.")
 @click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.png",
-              help="Also draw the series: success, return, KL, action noise, reward terms.")
+              help="Also draw the series: a run in full, several on top of each other.")
 @json_option
 def command(target: str, follow: bool, plot_path: Path | None, as_json: bool) -> None:
     """Show a run in full, or every run of a trial or campaign in a row: progress, metrics, findings.
@@ -77,5 +77,8 @@ def command(target: str, follow: bool, plot_path: Path | None, as_json: bool) ->
 
 
 def _as_json(view: RunView) -> dict[str, Any]:
+    from vbotd.core.diagnosis_words import shares
+
     return {"run": view.name, "state": view.state, "has_ended": view.has_ended, **asdict(view.diagnosis),
-            "troubles": list(view.troubles)}
+            "reward_shares": {term.tag: round(share, 6) for term, share in shares(view.diagnosis.reward_terms)},
+            "words": list(view.words), "troubles": list(view.troubles)}

@@ -15,11 +15,15 @@ from vbotd.store.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PANELS = (
-    ("train/success_rate", "success rate"), ("train/episode_return", "episode return"),
-    ("ppo/kl", "KL divergence"), ("ppo/action_std", "action standard deviation"),
+    ("train/success_rate", "success rate"), ("train/fall_rate", "fall rate"),
+    ("train/episode_length_s", "episode length, s"), ("train/episode_return", "episode return"),
+    ("ppo/kl", "KL divergence of an update"), ("ppo/action_std", "standard deviation of the action"),
+    ("ppo/learning_rate", "learning rate"), ("perf/env_steps_per_s", "env steps a second"),
 )
+RATES = ("train/success_rate", "train/fall_rate")
 COLUMNS = 4
 MAX_REWARD_PANELS = 12
 MAX_RUNS = 8
@@ -35,7 +39,7 @@ class PlotsMissing(VbotdError):
 
 
 def plot(views: Sequence[RunView], path: Path) -> None:
-    """Write a PNG with a panel for each key series and for each reward term, all over env steps.
+    """Write a PNG: of one run everything that it logs; of several a panel a series, all over env steps.
 
     Writes: `path`, whole or not at all.
     Raises: PlotsMissing, naming what to install.
@@ -46,8 +50,16 @@ def plot(views: Sequence[RunView], path: Path) -> None:
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as err:
         raise PlotsMissing('a plot needs matplotlib, which is not installed — pip install "vbotd[plots]"') from err
+    if len(views) == 1:
+        from vbotd.cli.monitor_panels import draw_run
+
+        figure = Figure(figsize=(18, 13), dpi=100, layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.08))
+        FigureCanvasAgg(figure)
+        draw_run(figure, views[0])
+        _save(figure, path)
+        return
     shown = views[:MAX_RUNS]
-    panels = [*PANELS, *((tag, f"{tag.removeprefix('reward/')}  [1/s]") for tag in reward_tags(shown))]
+    panels = [*PANELS, *((tag, f"{tag.removeprefix('reward/')}, per second") for tag in reward_tags(shown))]
     rows = -(-len(panels) // COLUMNS)
     spaced = ConstrainedLayoutEngine(h_pad=0.13, w_pad=0.1)  # inches
     figure = Figure(figsize=(16, 0.9 + 2.75 * rows), dpi=100, layout=spaced)
@@ -61,6 +73,10 @@ def plot(views: Sequence[RunView], path: Path) -> None:
     for panel in axes[max(0, len(panels) - COLUMNS):len(panels)]:
         panel.set_xlabel("env steps", color=GREY)
     _name_runs(figure, views, shown)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write_atomic(path, picture.getvalue())
@@ -86,8 +102,6 @@ def smoothed(points: Points) -> list[tuple[int, float]]:
 
 
 def _draw(panel: Axes, tag: str, title: str, views: Sequence[RunView]) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
     panel.set_title(title, loc="left", fontsize=11, parse_math=False)
     for view, colour in zip(views, COLOURS, strict=False):
         points = view.points.get(tag, ())
@@ -106,17 +120,24 @@ def _draw(panel: Axes, tag: str, title: str, views: Sequence[RunView]) -> None:
             panel.axvline(step, color=colour, linestyle=":", linewidth=1.2)
     if not panel.lines:
         panel.text(0.5, 0.5, "no points", transform=panel.transAxes, ha="center", va="center", color=GREY)
-    if tag == "train/success_rate":
+    if tag in RATES:
         panel.set_ylim(-0.03, 1.03)
     low, high = panel.get_ylim()
-    if low < 0 < high and tag != "train/success_rate":
+    if low < 0 < high and tag not in RATES:
         panel.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
+    plain_axes(panel)
+
+
+def plain_axes(panel: Axes) -> None:
+    """Give a panel round numbers, a light grid and no frame; env steps are its x-axis."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    for axis in (panel.xaxis, panel.yaxis):
+    for axis in (panel.xaxis, *([panel.yaxis] if panel.get_yscale() == "linear" else [])):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     panel.grid(color="#EEEEEE", linewidth=0.8)
     panel.set_axisbelow(True)
-    panel.tick_params(colors=GREY, labelsize=9, length=0)
+    panel.tick_params(which="both", colors=GREY, labelsize=9, length=0)
     for side in ("top", "right", "left", "bottom"):
         panel.spines[side].set_visible(False)
 

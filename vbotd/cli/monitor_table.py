@@ -13,12 +13,14 @@ from vbotd.cli.checking import count
 from vbotd.cli.progress import clock
 from vbotd.cli.run_view import RunView
 from vbotd.core.diagnose import RETURN
+from vbotd.core.diagnosis_words import shares
 from vbotd.core.trend import KeyMetric
 from vbotd.domain.finding import Finding
 
 ARROWS = {"up": "↑", "down": "↓", "flat": "→", "unknown": ""}
 COLOURS = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 MAX_FINDINGS_SHOWN = 12
+BAR_CELLS = 20
 
 
 def tables(views: Sequence[RunView]) -> RenderableType:
@@ -78,21 +80,29 @@ def _tally(findings: Sequence[Finding]) -> Text:
 
 
 def _series_tables(view: RunView) -> list[RenderableType]:
-    return [
-        table for title, metrics in (("key metrics", view.diagnosis.metrics),
-                                     ("reward terms, per second", view.diagnosis.reward_terms)) if metrics
-        for table in (Text(""), _series_table(title, metrics))
-    ]
+    parts: list[RenderableType] = []
+    if view.words:
+        parts += [Text(""), Text(" ".join(view.words))]
+    if view.diagnosis.metrics:
+        parts += [Text(""), _series_table("key metrics", [(metric, "") for metric in view.diagnosis.metrics])]
+    terms = shares(view.diagnosis.reward_terms)
+    if terms:
+        rows = [(term, f"{share:.0%} {'█' * round(BAR_CELLS * share)}") for term, share in terms]
+        parts += [Text(""), _series_table("reward terms, per second", rows, last="share of all")]
+    return parts
 
 
-def _series_table(title: str, metrics: Sequence[KeyMetric]) -> Table:
+def _series_table(title: str, rows: Sequence[tuple[KeyMetric, str]], last: str = "") -> Table:
+    """Return a line for each series; the last column, if it has a name, holds what comes with each."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(title, min_width=28)
     for head in ("first", "latest", "trend"):
         table.add_column(head, justify="right", min_width=9)
-    for metric in metrics:
+    if last:
+        table.add_column(last, min_width=BAR_CELLS + 5)
+    for metric, text in rows:
         table.add_row(Text(metric.tag.removeprefix("reward/")), number(metric.first), number(metric.latest),
-                      ARROWS[metric.trend])
+                      ARROWS[metric.trend], *([Text(text)] if last else []))
     return table
 
 

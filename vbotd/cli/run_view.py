@@ -10,6 +10,7 @@ from typing import Any
 
 from vbotd.cli.commanding import not_found_message
 from vbotd.core.diagnose import Diagnosis, diagnose
+from vbotd.core.diagnosis_words import in_words
 from vbotd.errors import NotFound
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json
@@ -18,11 +19,15 @@ MAX_RUNS = 500
 MARKS = ("spec.json", "heartbeat.json", "result.json")
 # After that long without a heartbeat, five of the longest allowed intervals, a run is called silent.
 SILENT_S = 25.0
+KL_TARGET = 0.01  # of a run whose spec names none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A run as its folder shows it. `state` is a word for people; `points` are the series by tag, thinned."""
+    """A run as its folder shows it. `state` is a word for people; `points` are the series by tag, thinned.
+
+    `words` is the diagnosis in sentences.
+    """
 
     name: str
     state: str
@@ -30,6 +35,8 @@ class RunView:
     diagnosis: Diagnosis
     points: Mapping[str, tuple[tuple[int, float], ...]]
     troubles: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    kl_target: float = KL_TARGET
 
 
 def plain(text: object) -> str:
@@ -86,11 +93,13 @@ class RunWatch:
         ended = result is not None or (self._folder / "exit.json").exists()
         points = self._book.points()
         params = (self._json("spec.json") or {}).get("params")
-        target = params.get("ppo.kl_target") if isinstance(params, dict) else None
+        named = params.get("ppo.kl_target") if isinstance(params, dict) else None
+        target = named if isinstance(named, float) and named > 0 else KL_TARGET
+        diagnosis = diagnose(points, beat or {}, kl_target=target)
         return RunView(
             name=self.name, state=self._state(beat, result, ended=ended), has_ended=ended, points=points,
-            diagnosis=diagnose(points, beat or {}, kl_target=target if isinstance(target, float) else 0.01),
-            troubles=tuple(self._troubles[-20:]))
+            diagnosis=diagnosis, troubles=tuple(self._troubles[-20:]), words=in_words(diagnosis, target),
+            kl_target=target)
 
     def _state(self, beat: Mapping[str, Any] | None, result: Mapping[str, Any] | None, *, ended: bool) -> str:
         if result is not None:
