@@ -27,7 +27,7 @@ STOPPED_MPS = 0.12  # below such a command the walker stands instead
 STAY_M = 0.2
 HOVER_M = 0.1
 LINGER_M = 0.5
-SPRINT_S = 1.5  # of the sprint that ends in a fall
+SPRINT_S = 3.0  # of the sprint that ends in a fall, where the goal is not reached before
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,8 +128,7 @@ def _loiter(scene: Scene) -> Motion:
 
 
 def _sprint_fall(scene: Scene) -> Motion:
-    late = np.full(len(scene.distance_m), scene.time_s > SPRINT_S)
-    return fall_where(scene, go(scene, 2.0, None), late)
+    return fall_where(scene, go(scene, 2.0, None), scene.arrived | (scene.time_s > SPRINT_S))
 
 
 PROBES = (
@@ -140,7 +139,7 @@ PROBES = (
     Probe(name="spin", summary="turns on the spot", act=_constant(0.0, TURN_RADPS)),
     Probe(name="circle", summary="walks in circles of 1 m", act=_constant(0.6, TURN_RADPS)),
     Probe(name="sprint", summary="runs at 2 m/s and never stops", act=lambda s: go(s, 2.0, None)),
-    Probe(name="sprint-fall", summary="runs at 2 m/s for 1.5 s and falls", act=_sprint_fall),
+    Probe(name="sprint-fall", summary="runs at 2 m/s to the goal, 3 s at most, and falls", act=_sprint_fall),
     Probe(name="walk", needs="goal", summary="walks to the goal at 0.5 m/s and stops there", act=_walk(0.5)),
     Probe(name="brisk", needs="goal", summary="walks to the goal at 1 m/s and stops there", act=_walk(1.0)),
     Probe(name="face", needs="goal", summary="turns to the goal and stands", act=_face),
