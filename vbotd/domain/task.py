@@ -41,6 +41,8 @@ class TaskCard:
     `factory` is the `module:callable` that builds the environments inside a worker.
     `metric` is the score of a trial (success, a rate in 0-1, measured on held-out episodes);
     `quality` breaks its ties. `entries` replaces the worker of a run kind for this task alone.
+    `reference` is the `module:callable` that returns the task's `TaskReference` ("": there is none). It is called
+    with the card, when somebody asks, and may load what it likes.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TaskCard:
     num_envs: int = 1024
     episode_s: float = 20.0
     entries: Mapping[str, str] = field(default_factory=dict)
+    reference: str = ""
 
     def param(self, key: str) -> ParamCard | None:
         """Return the card of one setting, or None where the task has no such key."""

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vbotd.domain.reference import Ending
 from vbotd.train.tasks.course_traces import CourseShaping, Traces
-from vbotd.train.tasks.environment import Asked, Endings, EnvOptions, Finished
+from vbotd.train.tasks.environment import CLOCK, DIVERGED, Asked, Endings, EnvOptions, Finished
 from vbotd.train.tasks.observation import (
     BASE_MOTION,
     FOOT_CONTACT,
@@ -45,6 +46,24 @@ MOVED_M = 0.6  # less than this in `env.stagnation_s` is standing about
 SPAWN_JITTER_M = 0.4
 SPAWN_FEET = np.array([(0.0, 0.0), (0.2, 0.2), (0.2, -0.2), (-0.2, 0.2), (-0.2, -0.2)])  # where ground must be clear
 SLOPE_OF_FEET = np.linalg.pinv(SPAWN_FEET).T  # heights at the feet -> least-squares slope
+
+ENDINGS = (
+    Ending(
+        name="celebration", kind="success",
+        summary=f"all waypoints are reached, and within {SIT_RADIUS_M:g} m of the spot the base stays lower than "
+        f"{SIT_CLEARANCE_M:g} m and slower than {SIT_SPEED_MPS:g} m/s for {SIT_HOLD_S:g} s",
+    ),
+    Ending(name="trunk", kind="fall", summary="the trunk touches the ground, but where the robot is asked to sit"),
+    Ending(name="tilt", kind="fall", summary="the base is tilted by more than env.max_tilt_deg"),
+    Ending(name="outside", kind="fall", summary="the base leaves the course"),
+    Ending(name="stuck", kind="time-out", summary=f"no {MOVED_M:g} m further on for env.stagnation_s"),
+    CLOCK,
+    DIVERGED,
+)  # fmt: skip
+SCORING = (
+    "Waypoints give their points once; a fall, or leaving the course, takes all points away, not the waypoints.",
+    "Success is the celebration: it comes after all waypoints of the route, and ends the episode.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

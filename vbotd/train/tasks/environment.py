@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vbotd.domain.reference import Ending
 from vbotd.train.sim import Simulator
 from vbotd.train.tasks.observation import ObservationTable
 from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look, look_at_start
@@ -22,6 +23,8 @@ from vbotd.train.tasks.robustness import Robustness, RobustnessOptions
 from vbotd.train.tasks.terms import RewardTable
 
 ACTION_LIMIT = 5.0  # actions are offsets in units of action_scale; beyond this the force limits are long reached
+DIVERGED = Ending(name="diverged", kind="diverged", summary="the simulation has no numbers left; such a step pays 0")
+CLOCK = Ending(name="clock", kind="time-out", summary="the episode is as long as env.episode_s")
 
 
 @dataclass(slots=True, kw_only=True)

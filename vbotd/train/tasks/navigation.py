@@ -7,22 +7,39 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vbotd.domain.reference import Ending
 from vbotd.train.backend import make_simulator
 from vbotd.train.tasks.cards import SECTION001
 from vbotd.train.tasks.curriculum import Widening
-from vbotd.train.tasks.environment import Asked, Endings, Environment, EnvOptions, Finished
+from vbotd.train.tasks.environment import CLOCK, DIVERGED, Asked, Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
 from vbotd.train.tasks.section001_terms import INNER_FENCE_M, REACH_M, TERMS, Shaping, goal_direction, rest_potential
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.terms import RewardTable
-from vbotd.train.tasks.walk import is_down
+from vbotd.train.tasks.walk import DOWN, is_down
 
 REST_SPEED_MPS = 0.15
 HOLD_S = 0.5
 ARENA_RADIUS_M = 12.5
 SPAWN_START = 0.2  # of the range of radii; where the curriculum begins
 FAR_M = 12.0  # the largest distance of the predecessor's arena; scales the observation
+FENCE_POINTS, TARGET_POINTS = 1.0, 1.0
+
+ENDINGS = (
+    Ending(
+        name="hold", kind="success",
+        summary=f"at rest, slower than {REST_SPEED_MPS:g} m/s, within {REACH_M:g} m of the target for {HOLD_S:g} s",
+    ),
+    *DOWN,
+    Ending(name="outside", kind="fall", summary=f"the base is more than {ARENA_RADIUS_M:g} m from the target"),
+    CLOCK,
+    DIVERGED,
+)  # fmt: skip
+SCORING = (
+    "Each place counts once an episode, at any speed; a fall, or leaving the disc, takes both points away.",
+    "Reaching is not success: that is the hold.",
+)
 
 OBSERVATION = ObservationTable(
     (
@@ -163,7 +180,9 @@ class Navigation:
             "time_to_goal_s": np.where(won, elapsed * self.control_dt_s, np.nan),
             "final_distance_m": self.distance_m[ids],
             "reach_rate": self.reached[ids].astype(float),
-            "competition_points": np.where(fallen, 0.0, self.fenced[ids].astype(float) + self.reached[ids]),
+            "competition_points": np.where(
+                fallen, 0.0, FENCE_POINTS * self.fenced[ids] + TARGET_POINTS * self.reached[ids]
+            ),
         }
 
     def adapt(self, finished: Finished) -> None:

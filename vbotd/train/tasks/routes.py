@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ANY_Z = (-10.0, 10.0)
 FOOTPRINT_HALF_M = (0.25, 0.15)  # a spot counts when this rectangle around the base, turned with it, covers it
 
 
@@ -27,7 +28,7 @@ class Waypoint:
     group: int
     points: float = 0.0
     radius_m: float = 0.0
-    z: tuple[float, float] = (-10.0, 10.0)
+    z: tuple[float, float] = ANY_Z
     counted: bool = True  # part of the number of waypoints that a policy is judged by
 
 

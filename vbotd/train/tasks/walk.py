@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vbotd.domain.reference import Ending
 from vbotd.train.backend import make_simulator
 from vbotd.train.tasks.cards import WALK
-from vbotd.train.tasks.environment import Asked, Endings, Environment, EnvOptions, Finished
+from vbotd.train.tasks.environment import CLOCK, DIVERGED, Asked, Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
 from vbotd.train.tasks.settings import Settings
@@ -25,6 +26,21 @@ OBSERVATION = ObservationTable(
         *JOINTS,
     )
 )  # fmt: skip
+
+# Of `is_down`, which decides them.
+TRUNK = Ending(name="trunk", kind="fall", summary="the trunk touches the ground")
+TILT = Ending(name="tilt", kind="fall", summary="the base is tilted by more than env.max_tilt_deg")
+DOWN = (
+    TRUNK,
+    Ending(name="shin", kind="fall", summary="a shin touches the ground"),
+    TILT,
+    Ending(name="height", kind="fall", summary="the base is lower than env.min_height_m"),
+)
+ENDINGS = (*DOWN, CLOCK, DIVERGED)
+SCORING = (
+    "An episode is a success if it lasts to the clock, with a mean absolute error of the forward speed of at most "
+    "env.success_speed_error_mps.",
+)
 
 
 class Walk:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from vbotd.domain.reference import Ending
 from vbotd.train.backend import make_simulator
-from vbotd.train.tasks.environment import Endings, Environment, EnvOptions
+from vbotd.train.tasks.environment import CLOCK, DIVERGED, Endings, Environment, EnvOptions
 from vbotd.train.tasks.observation import FOOT_CONTACT, Ids, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad
 from vbotd.train.tasks.scan import POINTS_B, height_scan
 from vbotd.train.tasks.settings import Settings
-from vbotd.train.tasks.walk import OBSERVATION, Walk
+from vbotd.train.tasks.walk import OBSERVATION, TILT, TRUNK, Walk
 from vbotd.train.terrain.ground import Ground
 from vbotd.train.terrain.scene import compile_scene, variants
 from vbotd.train.terrain.sections import ROUGH_HALF_M, rough_field
 
 START_HALF_M = 4.0
 START_FEET = np.array([(x, y) for x in (-0.25, 0.0, 0.25) for y in (-0.2, 0.0, 0.2)])
+EDGE_M = 1.0  # of the field, where it ends for the robots
+ENDINGS = (
+    TRUNK,
+    TILT,
+    Ending(name="edge", kind="fall", summary=f"the base is beyond {ROUGH_HALF_M - EDGE_M:g} m by x or by y"),
+    CLOCK,
+    DIVERGED,
+)
 
 
 class RoughWalk(Walk):
@@ -28,9 +37,7 @@ class RoughWalk(Walk):
         self.num_draws += 2
         self.ground = ground
         self.variant = np.zeros(num_envs, dtype=np.int64)  # one field for all
-        self.observation = ObservationTable(
-            (*OBSERVATION.terms, FOOT_CONTACT, *([SCAN] if settings.env["height_scan"] else []))
-        )
+        self.observation = ObservationTable(observation_terms(scan=bool(settings.env["height_scan"])))
 
     def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> None:
         """Fix the commands, and stand the robots somewhere in the middle of the field."""
@@ -44,7 +51,7 @@ class RoughWalk(Walk):
         """Sum the tracking errors; a fall is the trunk on the ground, too much tilt, or the edge of the field."""
         super().advance(robot, elapsed)
         tilted = -robot.gravity_b[:, 2] < self._max_tilt_cos
-        outside = np.abs(robot.pos_w_m[:, :2]).max(axis=1) > ROUGH_HALF_M - 1.0
+        outside = np.abs(robot.pos_w_m[:, :2]).max(axis=1) > ROUGH_HALF_M - EDGE_M
         self.fallen = robot.trunk_contact | tilted | outside
         return Endings(success=np.zeros_like(self.fallen), fall=self.fallen)
 
@@ -57,6 +64,11 @@ SCAN = ObservationTerm(
     name="height_scan", size=len(POINTS_B), unit="m", noise=0.02, values=_scan,
     summary="ground around the base, 7 rows from 0.3 m behind to 0.9 m ahead, 5 columns 0.15 m apart",
 )  # fmt: skip
+
+
+def observation_terms(*, scan: bool) -> list[ObservationTerm]:
+    """Return the terms of the observation, with or without the height scan."""
+    return [*OBSERVATION.terms, FOOT_CONTACT, *([SCAN] if scan else [])]
 
 
 def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:

@@ -26,6 +26,10 @@ class Piece(Protocol):
     def deck(self) -> bool:
         """Say whether robots may walk below it."""
 
+    @property
+    def part(self) -> str:
+        """The part of the course that it belongs to."""
+
     def add(self, spec: mujoco.MjSpec, name: str, offset_x: float) -> None:
         """Add its geom to the world, moved along x."""
 
@@ -42,6 +46,7 @@ class Box:
     pitch_deg: float = 0.0
     colour: Colour = STONE
     deck: bool = False
+    part: str = ""
 
     def add(self, spec: mujoco.MjSpec, name: str, offset_x: float) -> None:
         """Add the box."""
@@ -71,9 +76,11 @@ class HeightField:
     centre: tuple[float, float]
     half: tuple[float, float]
     base_m: float
+    range_m: float  # as it was asked for; a flat border may hide the highest point
     heights: np.ndarray = field(repr=False)
     colour: Colour = EARTH
     deck: bool = False
+    part: str = ""
 
     def add(self, spec: mujoco.MjSpec, name: str, offset_x: float) -> None:
         """Add the height field. MuJoCo wants shares 0-1 of the highest point."""
@@ -116,6 +123,7 @@ class Ball:
     radius_m: float
     colour: Colour = GOLD
     deck: bool = False
+    part: str = ""
 
     def add(self, spec: mujoco.MjSpec, name: str, offset_x: float) -> None:
         """Add the ball."""
@@ -143,6 +151,7 @@ class Disc:
     half_m: float
     colour: Colour = STONE
     deck: bool = False
+    part: str = ""
 
     def add(self, spec: mujoco.MjSpec, name: str, offset_x: float) -> None:
         """Add the cylinder."""
@@ -162,7 +171,15 @@ class Disc:
 
 
 def stairs(
-    *, first_y: float, run_m: float, rise_m: float, steps: int, base_m: float, x: tuple[float, float], up: bool
+    *,
+    first_y: float,
+    run_m: float,
+    rise_m: float,
+    steps: int,
+    base_m: float,
+    x: tuple[float, float],
+    up: bool,
+    part: str = "",
 ) -> list[Box]:
     """Return the steps of a staircase along +y, as columns down to `base_m`; the highest is steps x rise above it."""
     boxes = []
@@ -172,6 +189,7 @@ def stairs(
             Box(
                 centre=((x[0] + x[1]) / 2.0, first_y + (i + 0.5) * run_m, base_m + height / 2.0),
                 half=((x[1] - x[0]) / 2.0, run_m / 2.0, height / 2.0),
+                part=part,
             )
         )
     return boxes

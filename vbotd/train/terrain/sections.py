@@ -37,41 +37,44 @@ PLANKS = 23
 def start_and_bumps(rng: np.random.Generator, roughness: float) -> list[Piece]:
     """Return section 011: the START pad, the bumpy field, a 15 degree ramp, and the platform at its top."""
     return [
-        _slab(x=(-5.0, 5.0), y=(-3.5, -1.5), top=0.0),
-        _slab(x=(-5.0, 5.0), y=(-1.5, 2.0), top=0.0, colour=EARTH),
-        _field(rng, centre_y=0.0, half_y=1.5, base_m=0.0, range_m=BUMP_RANGE_M * roughness),
-        Box(centre=(0.0, 4.4795, 0.4056), half=(5.0, 2.5, 0.25), pitch_deg=15.0),
-        Box(centre=(0.0, 7.8296, 1.0441), half=(5.0, 1.0, 0.25)),
+        _slab("start pad", x=(-5.0, 5.0), y=(-3.5, -1.5), top=0.0),
+        _slab("below the bumps", x=(-5.0, 5.0), y=(-1.5, 2.0), top=0.0, colour=EARTH),
+        _field("bumps", rng, centre_y=0.0, half_y=1.5, base_m=0.0, range_m=BUMP_RANGE_M * roughness),
+        Box(centre=(0.0, 4.4795, 0.4056), half=(5.0, 2.5, 0.25), pitch_deg=15.0, part="ramp"),
+        Box(centre=(0.0, 7.8296, 1.0441), half=(5.0, 1.0, 0.25), part="platform"),
     ]
 
 
 def stairs_bridge_and_bed(rng: np.random.Generator, roughness: float) -> list[Piece]:
     """Return section 012: the wave field, both stairs, the suspension bridge, the river bed and the mirrored stairs."""
     return [
-        _slab(x=(-5.0, 5.0), y=(8.0, 12.33), top=PLATFORM_M),
-        _field(rng, centre_y=10.33, half_y=1.5, base_m=PLATFORM_M, range_m=WAVE_RANGE_M * roughness),
-        *_both_stairs(first_y=12.33, up=True),
+        _slab("entry pad", x=(-5.0, 5.0), y=(8.0, 12.33), top=PLATFORM_M),
+        _field("waves", rng, centre_y=10.33, half_y=1.5, base_m=PLATFORM_M, range_m=WAVE_RANGE_M * roughness),
+        *_both_stairs("up", first_y=12.33, up=True),
         *_bed(),
-        _slab(x=(-5.0, -1.0), y=(14.33, BRIDGE_Y[0]), top=2.794),
-        _slab(x=(-5.0, -1.0), y=(BRIDGE_Y[1], 21.33), top=2.794),
+        _slab("bridge head", x=(-5.0, -1.0), y=(14.33, BRIDGE_Y[0]), top=2.794),
+        _slab("far bridge head", x=(-5.0, -1.0), y=(BRIDGE_Y[1], 21.33), top=2.794),
         *_bridge(),
-        *(Disc(centre=(x, y, _bed_height(y) + 0.05), radius_m=0.75, half_m=0.05) for x, y in STONES),
-        *_both_stairs(first_y=21.33, up=False),
-        _slab(x=(-5.0, 5.0), y=(23.33, 25.33), top=PLATFORM_M),
+        *(
+            Disc(centre=(x, y, _bed_height(y) + 0.05), radius_m=0.75, half_m=0.05, part="stepping stones")
+            for x, y in STONES
+        ),
+        *_both_stairs("down", first_y=21.33, up=False),
+        _slab("exit pad", x=(-5.0, 5.0), y=(23.33, 25.33), top=PLATFORM_M),
     ]
 
 
 def step_and_balls(rng: np.random.Generator, roughness: float) -> list[Piece]:
     """Return section 013: the low step, random terrain, three fixed balls sunk in the final slab, and that slab."""
     return [
-        _slab(x=(-5.0, 5.0), y=(25.33, 27.33), top=PLATFORM_M),
-        Box(centre=(0.0, 27.58, 0.544), half=(5.0, 0.25, 0.75)),
-        Box(centre=(0.0, 27.617, 1.301), half=(5.0, 0.269, 0.1), pitch_deg=21.8),
-        _slab(x=(-5.0, 5.0), y=(27.83, 30.83), top=PLATFORM_M),
-        _field(rng, centre_y=29.33, half_y=1.5, base_m=1.343, range_m=RANDOM_RANGE_M * roughness),
-        _slab(x=(-5.0, 5.0), y=(30.83, 33.83), top=1.494),
-        *(Ball(centre=(x, BALL_Y, 0.844), radius_m=0.75) for x in BALLS_X),
-        Box(centre=(0.0, 34.33, 1.5), half=(5.0, 0.1, 0.6)),
+        _slab("pad", x=(-5.0, 5.0), y=(25.33, 27.33), top=PLATFORM_M),
+        Box(centre=(0.0, 27.58, 0.544), half=(5.0, 0.25, 0.75), part="below the step"),
+        Box(centre=(0.0, 27.617, 1.301), half=(5.0, 0.269, 0.1), pitch_deg=21.8, part="step"),
+        _slab("below the random terrain", x=(-5.0, 5.0), y=(27.83, 30.83), top=PLATFORM_M),
+        _field("random terrain", rng, centre_y=29.33, half_y=1.5, base_m=1.343, range_m=RANDOM_RANGE_M * roughness),
+        _slab("final platform", x=(-5.0, 5.0), y=(30.83, 33.83), top=1.494),
+        *(Ball(centre=(x, BALL_Y, 0.844), radius_m=0.75, part="balls") for x in BALLS_X),
+        Box(centre=(0.0, 34.33, 1.5), half=(5.0, 0.1, 0.6), part="end wall"),
     ]
 
 
@@ -83,9 +86,10 @@ def whole_course(rng: np.random.Generator, roughness: float) -> list[Piece]:
 
 def rough_field(rng: np.random.Generator, roughness: float) -> list[Piece]:
     """Return a square of 50 m with bumps of 0.1 m, for walking at a commanded velocity in any direction."""
-    side_m = 2.0 * ROUGH_HALF_M
-    heights = height_map(rng, (side_m, side_m), ROUGH_RANGE_M * roughness, _correlation(rng), BORDER_M)
-    return [HeightField(centre=(0.0, 0.0), half=(ROUGH_HALF_M, ROUGH_HALF_M), base_m=0.0, heights=heights)]
+    side_m, range_m = 2.0 * ROUGH_HALF_M, ROUGH_RANGE_M * roughness
+    heights = height_map(rng, (side_m, side_m), range_m, _correlation(rng), BORDER_M)
+    half = (ROUGH_HALF_M, ROUGH_HALF_M)
+    return [HeightField(centre=(0.0, 0.0), half=half, base_m=0.0, range_m=range_m, heights=heights, part="rough field")]
 
 
 def bridge_height(y: float) -> float:
@@ -94,12 +98,13 @@ def bridge_height(y: float) -> float:
     return BRIDGE_TOP_M - BRIDGE_SAG_M * 4.0 * share * (1.0 - share)
 
 
-def _slab(*, x: tuple[float, float], y: tuple[float, float], top: float, colour: Colour = STONE) -> Box:
+def _slab(part: str, *, x: tuple[float, float], y: tuple[float, float], top: float, colour: Colour = STONE) -> Box:
     half_z = 0.5
     return Box(
         centre=((x[0] + x[1]) / 2.0, (y[0] + y[1]) / 2.0, top - half_z),
         half=((x[1] - x[0]) / 2.0, (y[1] - y[0]) / 2.0, half_z),
         colour=colour,
+        part=part,
     )
 
 
@@ -107,15 +112,23 @@ def _correlation(rng: np.random.Generator) -> float:
     return float(rng.uniform(MIN_CORRELATION_M, MAX_CORRELATION_M))
 
 
-def _field(rng: np.random.Generator, *, centre_y: float, half_y: float, base_m: float, range_m: float) -> HeightField:
+def _field(
+    part: str, rng: np.random.Generator, *, centre_y: float, half_y: float, base_m: float, range_m: float
+) -> HeightField:
     heights = height_map(rng, (10.0, 2.0 * half_y), range_m, _correlation(rng), BORDER_M)
-    return HeightField(centre=(0.0, centre_y), half=(5.0, half_y), base_m=base_m, heights=heights)
+    half = (5.0, half_y)
+    return HeightField(centre=(0.0, centre_y), half=half, base_m=base_m, range_m=range_m, heights=heights, part=part)
 
 
-def _both_stairs(*, first_y: float, up: bool) -> list[Piece]:
+def _both_stairs(way: str, *, first_y: float, up: bool) -> list[Piece]:
     """Return the low stairs on the right, 10 x 0.10 m, and the high ones on the left, 10 x 0.15 m."""
-    low = stairs(first_y=first_y, run_m=STEP_RUN_M, rise_m=0.10, steps=10, base_m=PLATFORM_M, x=(-1.0, 5.0), up=up)
-    high = stairs(first_y=first_y, run_m=STEP_RUN_M, rise_m=0.15, steps=10, base_m=PLATFORM_M, x=(-5.0, -1.0), up=up)
+    low, high = (
+        stairs(
+            part=f"{side} stairs {way}", first_y=first_y, run_m=STEP_RUN_M, rise_m=rise_m, steps=10, base_m=PLATFORM_M,
+            x=x, up=up,
+        )
+        for side, rise_m, x in (("right", 0.10, (-1.0, 5.0)), ("left", 0.15, (-5.0, -1.0)))
+    )  # fmt: skip
     return [*low, *high]
 
 
@@ -140,9 +153,8 @@ def _bed() -> list[Piece]:
         pitch = math.atan2(z1 - z0, y1 - y0)
         length, half_z = math.hypot(y1 - y0, z1 - z0), 0.2
         centre = (0.0, (y0 + y1) / 2.0 + half_z * math.sin(pitch), (z0 + z1) / 2.0 - half_z * math.cos(pitch))
-        pieces.append(
-            Box(centre=centre, half=(5.0, length / 2.0, half_z), pitch_deg=math.degrees(pitch), colour=EARTH)
-        )
+        half, pitch_deg = (5.0, length / 2.0, half_z), math.degrees(pitch)
+        pieces.append(Box(centre=centre, half=half, pitch_deg=pitch_deg, colour=EARTH, part="river bed"))
     return pieces
 
 
@@ -155,6 +167,7 @@ def _bridge() -> list[Piece]:
             half=(BRIDGE_HALF_WIDTH_M, half_y, half_z),
             colour=WOOD,
             deck=True,
+            part="suspension bridge",
         )
         for y in ys
     ]

@@ -74,6 +74,7 @@ def _course(name: str, summary: str, factory: str, episode_s: float, extra: tupl
         name=name,
         summary=summary,
         factory=f"vbotd.train.tasks.courses:{factory}",
+        reference="vbotd.train.tasks.reference:obstacle_course",
         metric=WAYPOINTS,
         quality=POINTS,
         env_steps=20_000_000,

@@ -55,6 +55,7 @@ SECTION001 = TaskCard(
     name="vbot_navigation_section001",
     summary="from anywhere on a flat disc, reach the target in its middle within 10 s, and stop there for 0.5 s",
     factory="vbotd.train.tasks.navigation:make",
+    reference="vbotd.train.tasks.reference:section001",
     metric=MetricCard(
         tag="eval/success_rate", unit="rate", summary="episodes that end at rest within 0.5 m of the target"
     ),

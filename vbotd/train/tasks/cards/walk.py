@@ -12,6 +12,7 @@ WALK = TaskCard(
     name="vbot_walk_flat",
     summary="walk at a commanded velocity on flat ground for 20 s without falling",
     factory="vbotd.train.tasks.walk:make",
+    reference="vbotd.train.tasks.reference:walk_flat",
     metric=MetricCard(
         tag="eval/success_rate", unit="rate", summary="episodes that last 20 s with a forward speed error <= 0.2 m/s"
     ),
@@ -43,6 +44,7 @@ WALK_ROUGH = replace(
     name="vbot_walk_rough",
     summary="walk at a commanded velocity over bumps of 0.1 m for 20 s without falling",
     factory="vbotd.train.tasks.walk_rough:make",
+    reference="vbotd.train.tasks.reference:walk_over_bumps",
     env_steps=6_000_000,
     num_envs=1024,
     params=(
