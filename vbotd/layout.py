@@ -75,6 +75,10 @@ class Layout:
         return self.state / "host.log"
 
     @property
+    def fork_server_log(self) -> Path:
+        return self.state / "fork_server.log"
+
+    @property
     def catalogue(self) -> Path:
         return self.state / "catalogue.json"
 

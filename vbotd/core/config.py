@@ -44,6 +44,9 @@ class Config(BaseModel):
     opinion_s: float = Field(default=5.0, gt=0, description="deadline of a plugin's opinion")
     proposal_s: float = Field(default=60.0, gt=0, description="deadline of a plugin's proposal")
     watch: str = Field(default="auto", pattern="^(auto|inotify|polling)$", description="how the inbox is watched")
+    fork_server: str = Field(default="auto", pattern="^(auto|always|never)$",
+                             description="runs that start as copies of a process with torch loaded: auto (those of the "
+                                         "bundled workers), always (a task's own workers, too), never")
     model: ModelConfig | None = Field(default=None, description="who is asked for opinions; default: nobody")
 
 

@@ -18,12 +18,15 @@ import psutil
 
 from vbotd.core.sighting import ExitSeen, RunSeen
 from vbotd.daemon import shim
+from vbotd.daemon.forking import TOKEN_PLACE, ForkedShim, ForkServer
 from vbotd.domain.trial import CheckpointRef, Run
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
 
 ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
             "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "VBOTD_BACKEND", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
+# Nobody but us knows what a task's own worker must set before torch and mujoco are loaded (MUJOCO_GL, as a capture).
+FORKABLE = ("vbotd.train.worker:", "vbotd.train.audit:")
 FENCE_AFTER_S = 20.0  # a shim needs 30 ms to claim; one that has not by then, and is gone, never will
 
 
@@ -44,26 +47,58 @@ class Launcher(Protocol):
 
 
 class LocalLauncher:
-    """Runs as processes of this machine, each under a shim of its own (see `daemon/shim.py`)."""
+    """Runs as processes of this machine, each under a shim of its own (see `daemon/shim.py`).
 
-    def __init__(self, layout: Layout) -> None:
+    `fork_server` is that of `vbotd.yaml`: which workers are copies of a process that has torch loaded already.
+    """
+
+    def __init__(self, layout: Layout, fork_server: str = "never") -> None:
+        self.fork_server = fork_server
         self._layout = layout
-        self._shims: dict[str, subprocess.Popen[bytes]] = {}
+        self._forks: dict[int, ForkServer] = {}
+        self._shims: dict[str, subprocess.Popen[bytes] | ForkedShim] = {}
         self._adopted: set[str] = set()
         self._boot_id = shim.boot_id()
 
     def start(self, run: Run) -> None:
-        """Write the spec and spawn the shim in a session of its own, with files for its output, never pipes."""
+        """Write the spec and start the shim in a session of its own, with files for its output, never pipes."""
         folder = self._layout.run(run.id)
         folder.mkdir(parents=True, exist_ok=True)
         write_json_atomic(folder / "spec.json", spec_of(run, self._layout))
-        command = [sys.executable, "-I", "-S", str(self._shim_copy()), str(folder), str(run.launch), run.token,
-                   "--", sys.executable, "-m", "vbotd.train", str(folder)]
-        with (folder / "shim.log").open("ab") as log:
-            self._shims[run.token] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True,
-                env=worker_environment(run, self._layout, os.environ))
+        # The fork server may have died after it forked: then there are two shims, and the claim lets one of them start.
+        self._shims[run.token] = self._fork(run, folder) or self._spawn(run, folder)
         self._adopted.add(run.token)
+
+    def _spawn(self, run: Run, folder: Path) -> subprocess.Popen[bytes]:
+        with (folder / "shim.log").open("ab") as log:
+            return subprocess.Popen(
+                [*self._shim_command(run, folder), "--", sys.executable, "-m", "vbotd.train", str(folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True,
+                env=worker_environment(run, self._layout, os.environ))
+
+    def _fork(self, run: Run, folder: Path) -> ForkedShim | None:
+        """Have the run forked; None where it may not be, or where no fork server is ready now."""
+        entry = str(run.spec.get("entry", ""))
+        if self.fork_server == "never" or run.kind == "capture":
+            return None
+        if self.fork_server == "auto" and not entry.startswith(FORKABLE):
+            return None
+        environment = worker_environment(run, self._layout, os.environ)
+        if run.threads not in self._forks:
+            self._forks[run.threads] = ForkServer(
+                threads=run.threads, environment={**environment, "VBOTD_TOKEN": TOKEN_PLACE},
+                log=self._layout.fork_server_log)
+        return self._forks[run.threads].fork(folder, self._shim_command(run, folder), environment)
+
+    @property
+    def fork_servers(self) -> tuple[int, ...]:
+        """The processes of the fork servers."""
+        return tuple(server.pid for server in self._forks.values() if server.pid is not None)
+
+    def close(self) -> None:
+        """End the fork servers; the runs go on."""
+        for server in self._forks.values():
+            server.close()
 
     def tend(self) -> None:
         """Reap the shims that have ended, so that none stays behind as a zombie."""
@@ -125,6 +160,9 @@ class LocalLauncher:
         won = shim.write_once(str(folder / shim.name_of("claim", run.launch)),
                               {"version": shim.PROTOCOL, "by": "daemon", "token": run.token, "at": time.time()})
         return "won" if won else "lost"
+
+    def _shim_command(self, run: Run, folder: Path) -> list[str]:
+        return [sys.executable, "-I", "-S", str(self._shim_copy()), str(folder), str(run.launch), run.token]
 
     def _shim_copy(self) -> Path:
         source = Path(shim.__file__).read_bytes()

@@ -62,7 +62,7 @@ class Daemon:
         self._host = PluginHost(layout.home, plugins_allowed=config.plugins, on_message=self._on_message,
                                 deadlines={"opinion": config.opinion_s, "proposal": config.proposal_s})
         self._questions = Questions(self._host)
-        self._launcher = LocalLauncher(layout)
+        self._launcher = LocalLauncher(layout, fork_server=config.fork_server)
         self._inbox = Inbox(layout, self._store)
         self._watching = Watching(layout)
         self._reporting = Reporting(layout, self._questions)
@@ -88,6 +88,7 @@ class Daemon:
     def reload(self, config: Config) -> None:
         """Take a new configuration; what a running host was started with changes at its next start."""
         self._config = config
+        self._launcher.fork_server = config.fork_server
         self._wake.set()
 
     def run(self) -> None:
@@ -242,6 +243,7 @@ class Daemon:
         self._alarms.stop()
         self._folders.stop()
         self._host.stop()
+        self._launcher.close()
         self._store.close()
         self._lock.release()
 

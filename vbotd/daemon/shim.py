@@ -4,9 +4,14 @@ Standard library only and self-contained: the daemon copies this file next to it
 of its content and runs that copy with `python -I -S`, so an upgrade cannot change a run that is going on.
 
     shim.py RUN_DIR LAUNCH TOKEN -- COMMAND...
+    shim.py RUN_DIR LAUNCH TOKEN --forked PID GATE
 
 Order: take the lock (*alive*), win the claim (*started once*), start the worker, reap the whole tree,
 write the exit (*how it ended*), let go of the lock. Losing the claim starts nothing and exits with 75.
+
+The second form starts no command: this process was forked by the fork server, forked the worker PID and became
+the shim by exec, so that the worker is its child. The worker does nothing until a byte comes through the pipe
+GATE, and ends when the pipe closes without one, as it does when this process dies or loses the claim.
 """
 
 import contextlib
@@ -131,16 +136,42 @@ def reap_stragglers():
     return count
 
 
+class Forked:
+    """A worker that waits to be let go: as much of `subprocess.Popen` as is needed of it."""
+
+    def __init__(self, pid, gate):
+        self.pid = pid
+        try:
+            os.write(gate, b"1")
+        except BrokenPipeError:  # it has died already, and how is what `wait` tells
+            pass
+        finally:
+            os.close(gate)
+
+    def wait(self):
+        """Return the exit code, or the negative number of the signal that ended it."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def start(how, folder):
+    """Start the worker: a command in a session of its own, or the one that is there already and waits."""
+    if how[0] == "--forked":
+        return Forked(int(how[1]), int(how[2]))
+    with open(os.path.join(folder, "worker.log"), "ab") as log:
+        return subprocess.Popen(how[1:], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                start_new_session=True, close_fds=True, cwd=folder)
+
+
 def main(arguments):
     """Run one launch of one run; return the shim's own exit code."""
     folder, launch, token = arguments[0], int(arguments[1]), arguments[2]
-    command = arguments[arguments.index("--") + 1:]
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     lock = take_lock(os.path.join(folder, name_of("alive.lock", launch)))
     if lock is None:
         return LOST_CLAIM
     claim = {"version": PROTOCOL, "by": "shim", "token": token, "pid": os.getpid(),
-             "starttime": start_time(os.getpid()), "boot_id": boot_id(), "at": time.time()}
+             "starttime": start_time(os.getpid()), "boot_id": boot_id(), "at": time.time(),
+             "forked": arguments[3] == "--forked"}
     if not write_once(os.path.join(folder, name_of("claim", launch)), claim):
         return LOST_CLAIM
 
@@ -163,11 +194,9 @@ def main(arguments):
     started, begun = time.time(), time.monotonic()
     code, number, why = None, None, ""
     try:
-        with open(os.path.join(folder, "worker.log"), "ab") as log:
-            worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                      start_new_session=True, close_fds=True, cwd=folder)
+        worker = start(arguments[3:], folder)
     except OSError as error:
-        code, why = 127, f"could not start {command[0]}: {error}"
+        code, why = 127, f"could not start {arguments[4]}: {error}"
     else:
         if asked:  # the request came before there was a worker to pass it on to
             os.killpg(worker.pid, signal.SIGTERM)
