@@ -62,7 +62,7 @@ class Walk:
         self._low, self._high = ranges[:, 0], ranges[:, 1]
         self._success_error = float(env["success_speed_error_mps"])
         self._max_tilt_cos = math.cos(math.radians(float(env["max_tilt_deg"])))
-        self._min_height_m = float(env["min_height_m"])
+        self._min_height_m = float(env.get("min_height_m", 0.0))  # rough ground has no such rule
         self.num_draws = 3 * self._parts
         self.commands = np.zeros((num_envs, self._parts, 3))
         self.command = np.zeros((num_envs, 3))
@@ -81,11 +81,15 @@ class Walk:
         self.yaw_error_sum[ids] = 0.0
 
     def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
-        """Sum the tracking errors; a fall is a shin or the trunk on the floor, too much tilt, or too low a base."""
+        """Sum the tracking errors, and see who is down."""
         self.speed_error_sum += np.abs(robot.lin_vel_b_mps[:, 0] - self.command[:, 0])
         self.yaw_error_sum += np.abs(robot.ang_vel_b_radps[:, 2] - self.command[:, 2])
-        self.fallen = is_down(robot, self._max_tilt_cos, self._min_height_m)
+        self.fallen = self.is_down(robot)
         return Endings(success=np.zeros_like(self.fallen), fall=self.fallen)
+
+    def is_down(self, robot: RobotView) -> np.ndarray:
+        """Return [N] bool: a shin or the trunk on the floor, too much tilt, or too low a base."""
+        return is_down(robot, self._max_tilt_cos, self._min_height_m)
 
     def reward(self, robot: RobotView) -> np.ndarray:
         """Return the reward [N] of this control step."""

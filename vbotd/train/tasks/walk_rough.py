@@ -6,7 +6,7 @@ import numpy as np
 
 from vbotd.domain.reference import Ending
 from vbotd.train.backend import make_simulator
-from vbotd.train.tasks.environment import CLOCK, DIVERGED, Endings, Environment, EnvOptions
+from vbotd.train.tasks.environment import CLOCK, DIVERGED, Environment, EnvOptions
 from vbotd.train.tasks.observation import FOOT_CONTACT, Ids, ObservationTable, ObservationTerm
 from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad
 from vbotd.train.tasks.scan import POINTS_B, height_scan
@@ -47,13 +47,11 @@ class RoughWalk(Walk):
         qpos[:, :2] = xy
         qpos[:, 2] += self.ground.height(self.variant[ids], feet[..., 0], feet[..., 1]).max(axis=1)
 
-    def advance(self, robot: RobotView, elapsed: np.ndarray) -> Endings:
-        """Sum the tracking errors; a fall is the trunk on the ground, too much tilt, or the edge of the field."""
-        super().advance(robot, elapsed)
+    def is_down(self, robot: RobotView) -> np.ndarray:
+        """Return [N] bool: the trunk on the ground, too much tilt, or the edge of the field."""
         tilted = -robot.gravity_b[:, 2] < self._max_tilt_cos
         outside = np.abs(robot.pos_w_m[:, :2]).max(axis=1) > ROUGH_HALF_M - EDGE_M
-        self.fallen = robot.trunk_contact | tilted | outside
-        return Endings(success=np.zeros_like(self.fallen), fall=self.fallen)
+        return robot.trunk_contact | tilted | outside
 
 
 def _scan(robot: RobotView, walk: RoughWalk, ids: Ids) -> np.ndarray:
