@@ -159,7 +159,15 @@ class _Reader:
         line, column = (mark.line + 1, mark.column + 1) if mark else self.place
         shown = "\n".join(self.lines[max(0, line - 2):line])
         what = getattr(err, "problem", None) or getattr(err, "reason", None) or type(err).__name__
+        if "nesting depth" in what:  # the C parser of PyYAML >= 6.0.4 has a limit of its own, above ours
+            self.complain_of_depth((line, column))
+            return
         self.stop_at((line, column), f"this is not YAML ({what}) — allowed: YAML 1.2", _syntax_hint(shown))
+
+    def complain_of_depth(self, place: Place) -> None:
+        """Note that the file is nested too deep."""
+        self.stop_at(place, f"nested deeper than {MAX_DEPTH} levels — allowed: {MAX_DEPTH}",
+                     "close the brackets that are open")
 
     def stop_at(self, place: Place, message: str, fix: str) -> None:
         """Note a problem after which the rest of the file is not looked at."""
@@ -199,8 +207,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
         if depth == MAX_DEPTH:
-            self.stop_at(self.place, f"nested deeper than {MAX_DEPTH} levels — allowed: {MAX_DEPTH}",
-                         "close the brackets that are open")
+            self.complain_of_depth(self.place)
             raise _Stop
         if isinstance(event, yaml.SequenceStartEvent):
             return list(self._items(path, depth + 1))
