@@ -6,6 +6,7 @@ It needs no torch to run, and it knows nothing of the task that it is put into: 
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vbotd.store.files import sha256_of, write_json_atomic
+from vbotd.store.files import sha256_of, write_atomic, write_json_atomic
 from vbotd.train.sim import Simulator
 from vbotd.train.tasks.robot import DEFAULT_JOINT_POS_RAD, NUM_JOINTS, rotation_matrix, to_base_frame
 
@@ -121,8 +122,9 @@ def export(saved: dict[str, Any]) -> None:
     for i, name in enumerate(weights):
         arrays[f"weight{i}"] = saved["policy"][name].numpy()
         arrays[f"bias{i}"] = saved["policy"][name.replace(".weight", ".bias")].numpy()
-    with WEIGHTS.open("wb") as file:
-        np.savez(file, **arrays)
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)
+    write_atomic(WEIGHTS, packed.getvalue())
 
 
 def _tell(beat: Any) -> None:
