@@ -118,7 +118,8 @@ def test_train_then_evaluate_its_copy_then_go_on_from_it(spawn, home: Path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_a_checkpoint(home: Path):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
+def test_asked_to_end_it_saves_a_checkpoint(home: Path, asked: signal.Signals):
     training = subprocess.Popen(
         [sys.executable, "-m", "vbotd", "train", "vbot_walk_flat", "--env-steps", "1e9", *QUICK[2:], "--out", "mine"],
         cwd=home, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE,
@@ -126,7 +127,7 @@ def test_ctrl_c_saves_a_checkpoint(home: Path):
     try:
         beat = home / "mine" / "heartbeat.json"
         wait_until(lambda: beat.exists() and json.loads(beat.read_text())["env_steps"] > 0, 120)
-        training.send_signal(signal.SIGINT)
+        training.send_signal(asked)
         out, err = training.communicate(timeout=120)
     finally:
         training.kill()

@@ -120,17 +120,19 @@ def _train(card: TaskCard, run_dir: Path, params: Mapping[str, ParamValue], env_
 
 @contextmanager
 def stop_on_ctrl_c(run_dir: Path) -> Iterator[None]:
-    """Make the first Ctrl-C a request to save and end, as the daemon would leave it; the second ends at once."""
+    """Make the first Ctrl-C or SIGTERM a request to save and end, as the daemon leaves a run; the second ends at once."""
     def ask(_signum: int, _frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         write_atomic(run_dir / "stop", "Ctrl-C\n", durable=False)
         click.echo("\nstopping after this iteration, a checkpoint is saved (Ctrl-C again: at once)", err=True)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _evaluate(card: TaskCard, checkpoint: Path, threads: int, run_dir: Path) -> None:
