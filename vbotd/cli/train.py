@@ -120,7 +120,7 @@ def _train(card: TaskCard, run_dir: Path, params: Mapping[str, ParamValue], env_
 
 @contextmanager
 def stop_on_ctrl_c(run_dir: Path) -> Iterator[None]:
-    """Make the first Ctrl-C or SIGTERM a request to save and end, as the daemon leaves a run; the second ends at once."""
+    """Make the first Ctrl-C or SIGTERM a request to save and end, as a run does; the second ends at once."""
     def ask(_signum: int, _frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
