@@ -32,7 +32,7 @@ from vbotd.train.tasks.observation import (
 )
 from vbotd.train.tasks.robot import HOME_HEIGHT_M, RobotView
 from vbotd.train.tasks.routes import FOOTPRINT_HALF_M, Route
-from vbotd.train.tasks.scan import POINTS_B, heading, height_scan
+from vbotd.train.tasks.scan import heading, scan_term
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.terms import RewardTable, Term
 from vbotd.train.terrain.ground import LANE_M, Ground
@@ -322,13 +322,5 @@ def observation_terms(*, scan: bool) -> list[ObservationTerm]:
         *JOINTS,
     ]  # fmt: skip
     if scan:
-        terms.append(
-            ObservationTerm(
-                name="height_scan", size=len(POINTS_B), unit="m", noise=0.02,
-                summary="ground around the base, 7 rows from 0.3 m behind to 0.9 m ahead, 5 columns 0.15 m apart",
-                values=lambda robot, course, ids: height_scan(
-                    robot, course.ground, course.variant[ids], course.local_xy[ids]
-                ),
-            )
-        )  # fmt: skip
+        terms.append(scan_term(lambda robot, course, ids: course.local_xy[ids]))
     return terms

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vbotd.train.backend import make_simulator
 from vbotd.train.tasks import routes
+from vbotd.train.tasks.building import environment_of
 from vbotd.train.tasks.course import Bounds, Course
 from vbotd.train.tasks.course_terms import TERMS
 from vbotd.train.tasks.environment import Environment, EnvOptions
-from vbotd.train.tasks.robot import HOME_KEY, hold_targets_rad
 from vbotd.train.tasks.routes import Route
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.terrain import sections
@@ -78,22 +77,16 @@ def make_section(section: Section, settings: Settings, num_envs: int, seed: int,
     roughness = np.linspace(1.0 / count, 1.0, count) * highest if rising else np.full(count, highest)
     lanes = variants(section.build, count, seed, roughness.tolist())
     model = compile_scene(lanes, options.physics_dt_s)
-    return Environment(
-        task=Course(
-            settings,
-            num_envs,
-            options,
-            route=section.routes[str(settings.env.get("route", ""))],
-            bounds=section.bounds,
-            ground=Ground(lanes, RASTER_X, section.bounds.y),
-            terms=TERMS,
-        ),
-        sim=make_simulator(model, num_envs, threads),
-        options=options,
-        home_qpos=model.key(HOME_KEY).qpos.copy(),
-        hold_targets_rad=hold_targets_rad(model),
-        seed=seed,
+    task = Course(
+        settings,
+        num_envs,
+        options,
+        route=section.routes[str(settings.env.get("route", ""))],
+        bounds=section.bounds,
+        ground=Ground(lanes, RASTER_X, section.bounds.y),
+        terms=TERMS,
     )
+    return environment_of(task, model, options, num_envs, seed, threads)
 
 
 def make_section011(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:

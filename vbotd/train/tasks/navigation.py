@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from vbotd.domain.reference import Ending
-from vbotd.train.backend import make_simulator
+from vbotd.train.tasks.building import environment_of
 from vbotd.train.tasks.cards import SECTION001
 from vbotd.train.tasks.curriculum import Widening
 from vbotd.train.tasks.environment import CLOCK, DIVERGED, Asked, Endings, Environment, EnvOptions, Finished
 from vbotd.train.tasks.observation import BASE_MOTION, JOINTS, ObservationTable, ObservationTerm
-from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad, load_model
+from vbotd.train.tasks.robot import RobotView, load_model
 from vbotd.train.tasks.section001_terms import INNER_FENCE_M, REACH_M, TERMS, Shaping, goal_direction, rest_potential
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.terms import RewardTable
@@ -206,14 +206,7 @@ def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environm
     """Build the environments of a run."""
     options = EnvOptions.of(settings.env)
     model = load_model(options.physics_dt_s)
-    return Environment(
-        task=Navigation(settings, num_envs, options),
-        sim=make_simulator(model, num_envs, threads),
-        options=options,
-        home_qpos=model.key(HOME_KEY).qpos.copy(),
-        hold_targets_rad=hold_targets_rad(model),
-        seed=seed,
-    )
+    return environment_of(Navigation(settings, num_envs, options), model, options, num_envs, seed, threads)
 
 
 CARD = SECTION001

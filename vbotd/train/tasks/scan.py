@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from vbotd.train.tasks.observation import Ids, ObservationTerm
 from vbotd.train.tasks.robot import HOME_HEIGHT_M, RobotView
 from vbotd.train.terrain.ground import Ground
 
@@ -30,3 +34,15 @@ def height_scan(robot: RobotView, ground: Ground, variant: np.ndarray, local_xy:
     base_z = robot.pos_w_m[:, 2:3]
     heights = ground.height(variant, x, y, from_z=base_z + HOME_HEIGHT_M)
     return np.clip(heights - (base_z - HOME_HEIGHT_M), -REACH_M, REACH_M)
+
+
+def scan_term(places: Callable[[RobotView, Any, Ids], np.ndarray]) -> ObservationTerm:
+    """Return the scan as a term of a task with a `ground` and `variant`s; `places` gives the robots' `local_xy`."""
+    return ObservationTerm(
+        name="height_scan",
+        size=len(POINTS_B),
+        unit="m",
+        noise=0.02,
+        summary="ground around the base, 7 rows from 0.3 m behind to 0.9 m ahead, 5 columns 0.15 m apart",
+        values=lambda robot, task, ids: height_scan(robot, task.ground, task.variant[ids], places(robot, task, ids)),
+    )

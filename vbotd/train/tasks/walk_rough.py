@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from vbotd.domain.reference import Ending
-from vbotd.train.backend import make_simulator
+from vbotd.train.tasks.building import environment_of
 from vbotd.train.tasks.environment import CLOCK, DIVERGED, Environment, EnvOptions
-from vbotd.train.tasks.observation import FOOT_CONTACT, Ids, ObservationTable, ObservationTerm
-from vbotd.train.tasks.robot import HOME_KEY, RobotView, hold_targets_rad
-from vbotd.train.tasks.scan import POINTS_B, height_scan
+from vbotd.train.tasks.observation import FOOT_CONTACT, ObservationTable, ObservationTerm
+from vbotd.train.tasks.robot import RobotView
+from vbotd.train.tasks.scan import scan_term
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.walk import OBSERVATION, TILT, TRUNK, Walk
 from vbotd.train.terrain.ground import Ground
@@ -54,14 +54,7 @@ class RoughWalk(Walk):
         return robot.trunk_contact | tilted | outside
 
 
-def _scan(robot: RobotView, walk: RoughWalk, ids: Ids) -> np.ndarray:
-    return height_scan(robot, walk.ground, walk.variant[ids], robot.pos_w_m[:, :2])
-
-
-SCAN = ObservationTerm(
-    name="height_scan", size=len(POINTS_B), unit="m", noise=0.02, values=_scan,
-    summary="ground around the base, 7 rows from 0.3 m behind to 0.9 m ahead, 5 columns 0.15 m apart",
-)  # fmt: skip
+SCAN = scan_term(lambda robot, walk, ids: robot.pos_w_m[:, :2])
 
 
 def observation_terms(*, scan: bool) -> list[ObservationTerm]:
@@ -75,11 +68,4 @@ def make(settings: Settings, num_envs: int, seed: int, threads: int) -> Environm
     lanes = variants(rough_field, 1, seed, [float(settings.env["roughness"])])
     model = compile_scene(lanes, options.physics_dt_s)
     ground = Ground(lanes, (-ROUGH_HALF_M, ROUGH_HALF_M), (-ROUGH_HALF_M, ROUGH_HALF_M))
-    return Environment(
-        task=RoughWalk(settings, num_envs, options, ground),
-        sim=make_simulator(model, num_envs, threads),
-        options=options,
-        home_qpos=model.key(HOME_KEY).qpos.copy(),
-        hold_targets_rad=hold_targets_rad(model),
-        seed=seed,
-    )
+    return environment_of(RoughWalk(settings, num_envs, options, ground), model, options, num_envs, seed, threads)
