@@ -56,13 +56,14 @@ class SkillUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage of a curriculum; interpreted by the skill `curriculum`."""
+    """One stage of a curriculum; interpreted by the skill `curriculum`. `env_steps` None: the campaign's own."""
 
     name: str
     task: str
     params: Mapping[str, ParamValue] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()
     warm_start: Mapping[str, Any] = field(default_factory=dict)
+    env_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,19 @@ class TrialAdmitted:
     number: int
     proposal: Proposal
     params: Mapping[str, ParamValue]
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialExtended:
+    """A trial is trained on: to `env_steps` (None: as far as before), and with further seeds. It is judged again."""
+
+    campaign: str
+    trial: str
+    why: str
+    by: str
+    env_steps: int | None = None
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +266,7 @@ class RunEnded:
     wall_s: float = 0.0
     simulated_s: float = 0.0
     checkpoint: CheckpointRef | None = None
+    last_checkpoint: CheckpointRef | None = None
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
     seen_by: str = ""
 
@@ -314,7 +328,7 @@ Event = (
     DaemonStarted | DaemonStopped | CatalogueChanged
     | CampaignAccepted | CampaignRefused | ScheduleFired | CampaignPaused | CampaignResumed | CampaignAmended
     | CampaignClosing | CampaignClosed | NoteAdded
-    | TrialAdmitted | ProposalRefused | TrialJudged
+    | TrialAdmitted | TrialExtended | ProposalRefused | TrialJudged
     | RunQueued | RunLaunched | RunFenced | RunStarted | RunAdopted | RunStopAsked | RunEnded | FindingMade
     | PluginFailed | PluginBlocked | CommandAccepted | CommandRefused
 )

@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkillCard:
     """A skill that campaigns may name. `schema` is the JSON Schema of its block, `check` the `module:Class`
-    of the pydantic model behind it ("" when the block takes no options)."""
+    of the pydantic model behind it ("" when the block takes no options).
+
+    `may_change` are beginnings of keys, such as `reward.`: a campaign that names the skill lets it propose values of
+    these too, inside the bounds that the task publishes, beside the campaign's own search space.
+    """
 
     name: str
     summary: str
     check: str = ""
     schema: Mapping[str, Any] = field(default_factory=dict)
+    may_change: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +54,19 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """A further run that a plugin asks for after one has ended."""
+    """A further run that a plugin asks for after one has ended.
+
+    `purpose` tells several of one kind apart. `task` and `params` (over the trial's own) pin what an evaluation
+    is made at; "" and none: as the trial was trained. An evaluation is of the ended run's checkpoint, over the
+    campaign's number of held-out episodes, on instances that depend on the purpose alone.
+    """
 
     kind: str
     why: str
     spec: Mapping[str, Any] = field(default_factory=dict)
+    purpose: str = ""
+    task: str = ""
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

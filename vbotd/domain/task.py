@@ -64,8 +64,13 @@ class TaskCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunKindCard:
-    """A kind of run and the `module:callable` that does it, called with the run's folder."""
+    """A kind of run and the `module:callable` that does it, called with the run's folder.
+
+    `preflight_of` names a skill: campaigns that name it do one such run after the audit and before their first
+    training, and an error among the `findings` of its `result.json` holds the campaign as an audit's does.
+    """
 
     name: str
     entry: str
     summary: str = ""
+    preflight_of: str = ""

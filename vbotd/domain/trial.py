@@ -18,13 +18,47 @@ LIVE: frozenset[RunStatus] = frozenset({"launching", "running", "stopping"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStart:
+    """Where a training gets its first weights from, and what else it takes along from there.
+
+    `trial` names whose checkpoint, `checkpoint` which one (its path below `runs/`; "": the one the trial is judged by).
+    `learning_rate` and `action_std` are factors on what the checkpoint has (`learning_rate` 0: the task's own start);
+    the action std never falls below `min_action_std`. `freeze_rate` is the share of the run for which a normaliser that
+    is `frozen` stays as it came. `check`: end the run when its success falls behind the checkpoint's early on.
+    """
+
+    trial: str
+    checkpoint: str = ""
+    policy: Literal["keep", "reset_value"] = "keep"
+    optimizer: Literal["keep", "reset"] = "reset"
+    normaliser: Literal["keep", "freeze", "reset"] = "freeze"
+    freeze_rate: float = 0.1
+    curriculum: Literal["keep", "reset"] = "reset"
+    learning_rate: float = 0.4
+    action_std: float = 1.0
+    min_action_std: float = 0.0
+    check: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """Settings that somebody would like tried: values for the search space, who asks, and why."""
+    """Settings that somebody would like tried: values for the search space, who asks, and why.
+
+    `task` and `stage` place it in a curriculum ("": the campaign's task, no stage). `env_steps` is how far its runs
+    train before it is judged (None: to the end), `seeds` are the run seeds (none: one, by the campaign's rule).
+    With `extends` it is no new trial: that trial is trained on, to `env_steps`, and with the further `seeds`.
+    """
 
     params: Mapping[str, ParamValue]
     proposer: str
     why: str = ""
     amended_by: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
+    stage: str = ""
+    env_steps: int | None = None
+    seeds: tuple[int, ...] = ()
+    warm_start: WarmStart | None = None
+    extends: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +72,11 @@ class CheckpointRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One admitted proposal. `params` holds everything that differs from the task's defaults."""
+    """One admitted proposal. `params` holds everything that differs from the task's defaults.
+
+    `seeds[0]` is the seed that the search compares by, the others are report seeds: they confirm, and never choose.
+    `env_steps` is how far its runs train before it is judged (None: to the end); `rung` counts how often it was extended.
+    """
 
     id: str
     campaign: str
@@ -51,6 +89,12 @@ class Trial:
     dissent: tuple[str, ...] = ()
     score: Measurement | None = None
     judged: bool = False
+    task: str = ""
+    stage: str = ""
+    env_steps: int | None = None
+    seeds: tuple[int, ...] = ()
+    warm_start: WarmStart | None = None
+    rung: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +102,8 @@ class Run:
     """One worker process, from queue to outcome. Its id is its folder's path below `runs/`.
 
     `launch` counts the attempts to start this very run (a fenced launch is no attempt); `spec` holds
-    what is fixed from the start (threads come with the first launch). Times are seconds since the epoch.
+    what is fixed from the start (threads come with the first launch). `checkpoint` is the best one, which is judged;
+    `last_checkpoint` the one to go on from. Times are seconds since the epoch.
     """
 
     id: str
@@ -90,6 +135,7 @@ class Run:
     wall_s: float = 0.0
     simulated_s: float = 0.0
     checkpoint: CheckpointRef | None = None
+    last_checkpoint: CheckpointRef | None = None
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
