@@ -17,6 +17,7 @@ from vbotd.train.ppo import Ppo
 from vbotd.train.runio import RunFolder, RunSpec
 from vbotd.train.tasks.environment import Environment
 from vbotd.train.telemetry import Shares, Telemetry, not_finite
+from vbotd.train.vitals import EVERY_ITERATIONS, vitals
 
 SAVES_PER_RUN = 10  # besides the one at the end
 MAX_DIVERGED_RATE = 0.5  # of recent episodes; beyond, the physics is what is being trained
@@ -113,7 +114,10 @@ def tell(training: Training, telemetry: Telemetry) -> None:
     training.scalars |= training.recent.take_scalars()
     training.scalars |= {f"reward/{name}": rate for name, rate in training.env.task.rewards.take_rates().items()}
     training.scalars["train/curriculum_level"] = training.env.task.level
+    if training.env_steps // training.ppo.rollout.num_samples % EVERY_ITERATIONS == 0:
+        training.scalars |= vitals(training.ppo, training.env.options.control_dt_s)
     training.scalars["perf/env_steps_per_s"] = training.env_steps_per_s
+    training.scalars["perf/env_steps_per_s_now"] = training.ppo.rollout.num_samples / training.shares.lap_s()
     training.scalars |= {f"perf/{name}_rate": rate for name, rate in training.shares.rates().items()}
     telemetry.write(training.scalars, training.env_steps)
     beat(training)

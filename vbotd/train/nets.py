@@ -81,6 +81,17 @@ class Normaliser(nn.Module):
         return ((obs - self.mean.float()) * scale).clamp_(-MAX_OBS_SIGMA, MAX_OBS_SIGMA)
 
     @torch.no_grad()
+    def shift(self, obs: Tensor) -> float:
+        """Return how far the mean of observations [..., O] is from the known one, in sigmas, at the worst place.
+
+        0 before the first update, when nothing is known.
+        """
+        if not self.count:
+            return 0.0
+        mean = obs.flatten(0, -2).double().mean(0)
+        return float(((mean - self.mean) * torch.rsqrt(self.var + 1e-4)).abs().max())
+
+    @torch.no_grad()
     def update(self, obs: Tensor) -> None:
         """Take observations [B, O] into account.
 

@@ -139,9 +139,10 @@ class Ppo:
                 self._improve(flat.take(ids), old_log_std, entropy_weight, sums)
             alive()
         explained = 1.0 - (r.targets - r.values).var() / r.targets.var().clamp_min(1e-8)
+        shift = self.normaliser.shift(r.raw_obs)
         # Order: after the update, which must see the observations as the policy did when it acted.
         self.normaliser.update(r.raw_obs.reshape(-1, r.raw_obs.shape[-1]))
-        return self._scalars(sums, float(explained))
+        return self._scalars(sums, float(explained)) | {"ppo/obs_shift": shift}
 
     def _improve(self, batch: _Flat, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
         """Take one Adam step on a minibatch. Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9."""

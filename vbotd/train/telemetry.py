@@ -43,7 +43,7 @@ class Shares:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {"simulation": 0.0, "inference": 0.0, "environment": 0.0, "update": 0.0}
-        self._began_s = time.perf_counter()
+        self._began_s = self._lap_began_s = time.perf_counter()
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -56,6 +56,12 @@ class Shares:
     def wall_s(self) -> float:
         """Wall time since the start."""
         return time.perf_counter() - self._began_s
+
+    def lap_s(self) -> float:
+        """Return the wall time since the last call, and begin anew: that of one iteration."""
+        now_s = time.perf_counter()
+        lap_s, self._lap_began_s = now_s - self._lap_began_s, now_s
+        return max(lap_s, 1e-9)
 
     def rates(self) -> dict[str, float]:
         """Return each activity's share 0-1 of the wall time since the start."""
