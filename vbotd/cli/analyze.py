@@ -40,7 +40,7 @@ def command(campaign: str, plot_path: Path | None, export_path: Path | None, cho
              "best": [{"trial", "score", "confirmed", "seeds", "changes", "checkpoint", "verdict", "champion"}],
              "notes": [...]}
     """
-    from vbotd.cli.finding import resolve_id
+    from vbotd.store.finding import resolve_id
     from vbotd.store.present import metric_cards
     from vbotd.store.read import Reader
     if chosen and export_path is None:

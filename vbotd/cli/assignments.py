@@ -1,4 +1,4 @@
-"""How are settings written on a command line? As `key=value`, the value read as a campaign file would."""
+"""How are settings written on a command line? As `key=value`; what is no setting is wrong usage."""
 
 from __future__ import annotations
 
@@ -6,45 +6,16 @@ from collections.abc import Iterable
 
 import click
 
-from vbotd.core.yaml_scalar import BadScalar, Scalar, plain_scalar
+from vbotd.core import assignments
 from vbotd.domain.task import ParamValue
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, ParamValue]:
-    """Return the settings in `key=value` texts; `[a, b]` is a tuple of numbers, `1e-4` a number, `no` a word.
+    """Return the settings in `key=value` texts.
 
-    Raises: click.UsageError (exit code 2) for a text without `=`, or a key that comes twice.
+    Raises: click.UsageError (exit code 2) for what is none.
     """
-    settings: dict[str, ParamValue] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise click.UsageError(f"'{text}' is not a setting — write KEY=VALUE, such as ppo.learning_rate=5e-4")
-        if key in settings:
-            raise click.UsageError(f"'{key}' is given twice — once is enough")
-        settings[key] = _value(value.strip())
-    return settings
-
-
-def _value(text: str) -> ParamValue:
-    if text.startswith("[") and text.endswith("]"):
-        return tuple(_number(part.strip(), text) for part in text[1:-1].split(",") if part.strip())
-    value = _scalar(text)
-    if value is None:
-        raise click.UsageError(f"'{text}' is no value — a setting is a number, true, false, a word or [a, b]")
-    return value
-
-
-def _number(part: str, whole: str) -> float:
-    value = _scalar(part)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise click.UsageError(f"'{whole}' holds '{part}' — a list holds numbers")
-    return value
-
-
-def _scalar(text: str) -> Scalar:
     try:
-        return plain_scalar(text)
-    except BadScalar as err:
-        raise click.UsageError(f"{err.message} — {err.fix}") from err
+        return assignments.parse_assignments(texts)
+    except assignments.BadAssignment as err:
+        raise click.UsageError(str(err)) from err

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from vbotd.cli.columns import columns
-from vbotd.cli.finding import resolve_id
 from vbotd.cli.log import as_json_line, as_line
 from vbotd.cli.origins import resolved
 from vbotd.cli.show import coloured, json_option, local_time, measured, plain, print_json, text
@@ -23,6 +22,7 @@ from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json
+from vbotd.store.finding import resolve_id
 from vbotd.store.present import metric_cards
 from vbotd.store.read import Reader
 

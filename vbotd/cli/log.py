@@ -93,7 +93,7 @@ def as_json_line(stored: Stored) -> str:
 
 def _whole_ids(reader: Reader, campaign: str, run: str) -> tuple[str, str]:
     """Return the whole ids of what was named; a trial or a run given as --campaign narrows it as it should."""
-    from vbotd.cli.finding import resolve_id
+    from vbotd.store.finding import resolve_id
     for name, wanted in ((campaign, "campaign"), (run, "run")):
         if name:
             kind, whole = resolve_id(reader, name)

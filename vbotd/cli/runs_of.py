@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from vbotd.cli.finding import resolve_id
 from vbotd.cli.run_view import find_runs
 from vbotd.errors import NotFound, StoreError
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json
+from vbotd.store.finding import resolve_id
 from vbotd.store.read import Reader
 
 

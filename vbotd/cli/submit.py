@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import time
-from pathlib import Path
 from typing import Any
 
 import click
 
 from vbotd.cli.checking import Checked, check_bytes, load_catalogue, print_problems, read_campaign
 from vbotd.cli.commanding import json_option
-from vbotd.domain.event import CampaignRefused
 from vbotd.errors import DaemonNotRunning, InvalidCampaign
 from vbotd.layout import Layout
-from vbotd.store.inbox import daemon_is_running, drop_campaign, wait_in_store
-from vbotd.store.read import Reader
-
-WAIT_S = 5.0
-Fate = tuple[str, Any]
+from vbotd.store.inbox import daemon_is_running
+from vbotd.store.submitting import WAIT_S, Fate, submit_bytes
 
 
 @click.command("submit")
@@ -47,36 +41,6 @@ def command(files: tuple[str, ...], no_check: bool, again: bool, as_json: bool) 
         raise InvalidCampaign("the daemon refused what is listed above")
     if any(status == "queued" for status, _ in results):
         raise DaemonNotRunning(_why_queued(layout))
-
-
-def submit_bytes(layout: Layout, file: str, data: bytes) -> Fate:
-    """Put one file into the inbox and return what became of it.
-
-    Returns: ("known", campaign), ("accepted", campaign), ("refused", problems) or ("queued", path in the inbox).
-    """
-    sha256 = hashlib.sha256(data).hexdigest()
-    known = wait_in_store(layout, lambda reader: reader.campaign_with(sha256), 0.0)
-    if known is not None:
-        return "known", known
-    path = drop_campaign(layout, "stdin.yaml" if file == "-" else file, data)
-    wait_s = WAIT_S if daemon_is_running(layout) else 0.0
-    fate = wait_in_store(layout, lambda reader: fate_of(reader, sha256, path), wait_s)
-    return fate or ("queued", str(path))
-
-
-def fate_of(reader: Reader, sha256: str, waits_as: Path) -> Fate | None:
-    """Return what the daemon decided about the bytes with this hash, None while it has not."""
-    campaign = reader.campaign_with(sha256)
-    if campaign is not None:
-        return "accepted", campaign
-    # A refusal from before may be out of date, so it counts only once the file has been taken and refused again,
-    # which the store does not repeat.
-    if waits_as.exists():
-        return None
-    for stored in reversed(reader.last_events(kinds=("CampaignRefused",), limit=200)):
-        if isinstance(stored.event, CampaignRefused) and stored.event.sha256 == sha256:
-            return "refused", stored.event.problems
-    return None
 
 
 def stamped(data: bytes) -> bytes:
