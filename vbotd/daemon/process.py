@@ -10,22 +10,16 @@ import sys
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
-from vbotd.core.config import Config, ConfigError, parse_config
+from vbotd.core.config import ConfigError
 from vbotd.daemon.loop import Daemon
 from vbotd.layout import Layout
+from vbotd.store.configuration import read_config
+
+__all__ = ["read_config", "run_daemon"]
 
 log = logging.getLogger("vbotd.daemon")
 
 LOG_BYTES = 8 << 20
-
-
-def read_config(layout: Layout) -> Config:
-    """Return the workspace's configuration, the defaults where there is no `vbotd.yaml`."""
-    try:
-        data = layout.config.read_bytes()
-    except FileNotFoundError:
-        return Config()
-    return parse_config(data, str(layout.config))
 
 
 def run_daemon(layout: Layout, *, until_idle: bool = False, quiet: bool = False) -> None:

@@ -1,0 +1,50 @@
+"""What must never leave the machine in a report, a prompt or an answer? Keys, by their value and by their look.
+
+The rule this protects: redaction is the last thing that happens to an output, so that no tool has to remember it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "[redacted]"
+SHORTEST = 6  # a shorter value would be found in innocent text
+
+_LOOKS = re.compile("|".join((
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)",
+    r"\b[sprx]k[-_](?=[\w-]*\d)[\w-]{12,}",
+    r"\b(?:gh[pousr]|github_pat|hf|npm|pypi|dop_v1|shpat)[-_][A-Za-z0-9_]{16,}",
+    r"\bglpat-[\w-]{16,}",
+    r"\bxox[a-z]-[\w-]{10,}",
+    r"\bA[KS]IA[0-9A-Z]{16}\b",
+    r"\bAIza[\w-]{30,}",
+    r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
+)), re.DOTALL)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
+_NAMED = re.compile(r"(?i)((?:api|access|private|secret|auth)[_-]?key|secret|token|passw(?:or)?d|passphrase|authorization)"
+                    r"([\"']?\s*[:=]\s*[\"']?)([^\s\"',;)}\]]{6,})")
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)[^\s/@:]+:[^\s/@]+@")
+
+
+def redact_text(text: str, known: Iterable[str] = ()) -> str:
+    """Return a text without the secrets that are known by value, and without what looks like a key."""
+    for secret in sorted({each for each in known if len(each) >= SHORTEST}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = _LOOKS.sub(MASK, text)
+    text = _BEARER.sub(rf"\1 {MASK}", text)
+    text = _NAMED.sub(rf"\1\2{MASK}", text)
+    return _USERINFO.sub(rf"\1{MASK}@", text)
+
+
+def redact(value: Any, known: Iterable[str] = ()) -> Any:
+    """Return a JSON value with every text in it redacted, keys of objects included."""
+    secrets = tuple(known)
+    if isinstance(value, str):
+        return redact_text(value, secrets)
+    if isinstance(value, Mapping):
+        return {redact_text(str(key), secrets): redact(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(item, secrets) for item in value]
+    return value
