@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from vbotd.core.probe_sums import Measured
+from vbotd.core.reward_remedy import reweighted
 from vbotd.store.files import sha256_of
 from vbotd.train import probes, reference_walker
 from vbotd.train.nets import Normaliser, Policy
@@ -89,6 +91,36 @@ def test_the_terms_of_a_probe_add_up_to_what_it_was_paid():
         assert sum(probe.terms.values()) == pytest.approx(probe.total, rel=1e-5)
         assert sum(probe.terms_discounted.values()) == pytest.approx(probe.discounted, rel=1e-5)
         assert probe.first_half <= probe.total or probe.total < 0
+        assert sum(probe.terms_first_half.values()) == pytest.approx(probe.first_half, rel=1e-5)
+
+
+def test_the_terms_add_up_at_the_goal_and_in_every_zone_too():
+    overrides = {"env.spawn_radius_m": (2.2, 2.6), "env.episode_s": 6.0}
+    for probe in rolled(navigation, ["brisk", "hover"], **overrides).probes.values():
+        assert probe.at_goal is not None and {"far", "near"} <= set(probe.flow)
+        assert sum(probe.terms_at_goal.values()) == pytest.approx(probe.at_goal, rel=1e-4)
+        for zone, flow in probe.flow.items():
+            assert sum(probe.terms_flow[zone].values()) == pytest.approx(flow, rel=1e-3, abs=1e-3)
+
+
+def test_what_is_not_simulated_is_shared_by_the_terms():
+    cut = rolled(navigation, ["stand"], max_steps=50, **{"env.episode_s": 2.0}).probes["stand"]
+    assert sum(cut.terms.values()) == pytest.approx(cut.total, rel=1e-5)
+
+
+def test_a_changed_weight_earns_what_the_sums_of_the_old_one_say():
+    overrides = {"env.spawn_radius_m": (1.2, 1.4), "env.episode_s": 4.0, "reward.alive_reward": 10.0}
+    settings = resolve(navigation.CARD, overrides)
+    before, after = (
+        Measured(episode_s=4.0, control_dt_s=0.02, gamma=0.99, weights=weights, probes=rolled(
+            navigation, ["stand", "brisk", "hover"], **{**overrides, "reward.alive_reward": alive}).probes)
+        for weights, alive in ((settings.reward, 10.0), ({}, 1.0)))  # fmt: skip
+    for name, probe in reweighted(before, "alive_reward", 1.0).probes.items():
+        simulated = after.probes[name]
+        for field in ("total", "discounted", "first_half", "at_goal"):
+            expected = getattr(simulated, field) or 0.0  # None: it never came to the goal
+            assert (getattr(probe, field) or 0.0) == pytest.approx(expected, rel=1e-4), (name, field)
+        assert dict(probe.flow) == pytest.approx(dict(simulated.flow), rel=1e-3)
 
 
 def test_what_is_not_simulated_goes_on_at_the_last_rate():

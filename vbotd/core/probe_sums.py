@@ -26,6 +26,9 @@ class ProbeSums:
     discounted: float
     terms: Mapping[str, float] = field(default_factory=dict)  # sum of each over an episode
     terms_discounted: Mapping[str, float] = field(default_factory=dict)  # same, discounted from the start
+    terms_first_half: Mapping[str, float] = field(default_factory=dict)  # what each adds to `first_half`
+    terms_at_goal: Mapping[str, float] = field(default_factory=dict)  # same, to `at_goal`; empty where that is None
+    terms_flow: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by zone, what each adds to `flow`
     first_half: float = 0.0  # part of the total that fell into the first half of a full episode
     at_goal: float | None = None
     flow: Mapping[str, float] = field(default_factory=dict)

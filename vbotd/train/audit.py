@@ -18,6 +18,7 @@ import numpy as np
 
 from vbotd.core.probe_sums import Measured
 from vbotd.core.reward_budget import check
+from vbotd.core.reward_remedy import remedies
 from vbotd.domain.finding import Finding
 from vbotd.domain.task import TaskCard
 from vbotd.store.files import write_json_atomic
@@ -114,7 +115,9 @@ def examine(spec: RunSpec, tell: Tell = lambda doing, share: None) -> dict[str, 
     tell("probes", 0.1)
     rolled, chosen = roll_probes(card, settings, spec, iteration, lambda share: tell("probes", 0.1 + 0.9 * share))
     measured = measured_of(settings, rolled)
-    findings = (*iteration_findings(iteration, training.env.num_envs), *probe_findings(rolled), *check(measured))
+    bounds = {p.key.removeprefix("reward."): (p.low, p.high) for p in card.params if p.key.startswith("reward.")}
+    findings = (*iteration_findings(iteration, training.env.num_envs), *probe_findings(rolled), *check(measured),
+                *(remedy.finding() for remedy in remedies(measured, bounds)))  # fmt: skip
     return {
         "version": 1,
         "task": spec.task,
@@ -224,7 +227,8 @@ def probe_json(probe: probes.Probe, rolled: probes.Rolled) -> Mapping[str, Any]:
     sums = rolled.probes[probe.name]
     seconds = max(sums.length_s, 1e-9)
     plain = asdict(sums) | {"summary": probe.summary, "rate_per_s": sums.rate}
-    del plain["terms_discounted"]
+    for name in ("terms_discounted", "terms_first_half", "terms_at_goal", "terms_flow"):
+        del plain[name]
     plain["terms"] = {
         name: {"sum": paid, "rate_per_s": paid / seconds, "discounted": sums.terms_discounted[name]}
         for name, paid in sums.terms.items()

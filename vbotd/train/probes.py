@@ -188,17 +188,15 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
     ledger = Ledger(env.num_envs, gamma, env.options.episode_steps, env.options.control_dt_s)
     late_step = math.ceil(0.8 * steps)
     pilot = Pilot(env, probes, blocks, np.random.default_rng(seed + 1))
-    late = np.zeros(env.num_envs)
     env.task.rewards.on_paid = ledger.on_paid
     try:
         for step in range(steps):
             distance_m, reach_m = pilot.distances()
             pilot.arrived |= distance_m < reach_m
-            before = ledger.total.copy()
+            if step == late_step:
+                ledger.mark_late()
             result = env.step(pilot.actions(step))
             ledger.close(step, result, distance_m, reach_m, pilot.posed)
-            if step >= late_step:
-                late += ledger.total - before
             if not ledger.alive.any():
                 break
             alive((step + 1) / steps)
@@ -206,7 +204,7 @@ def roll(env: Environment, probes: list[Probe], gamma: float, max_steps: int, se
         env.task.rewards.on_paid = None
     left = env.options.episode_steps - steps
     if left:
-        ledger.extend(left, late / (steps - late_step))
+        ledger.extend(left, steps - late_step)
     sums = {name: sums_of(name, ledger, rows) for name, rows in blocks.items()}
     return Rolled(probes=sums, episodes=each, env_steps=(step + 1) * env.num_envs,
                   extended_s=left * env.options.control_dt_s)  # fmt: skip
