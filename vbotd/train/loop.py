@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from vbotd.core import interval
-from vbotd.train import checkpoint
+from vbotd.train import advantage_share, checkpoint
 from vbotd.train.episodes import RecentEpisodes
 from vbotd.train.ppo import Ppo
 from vbotd.train.runio import RunFolder, RunSpec
@@ -41,6 +41,7 @@ class Training:
     env_steps: int = 0
     begun_env_steps: int = 0  # where this process began; above 0 when resumed
     scalars: dict[str, float] = field(default_factory=dict)
+    term_shares: dict[str, float] = field(default_factory=dict)  # of the last rollout, where they were due
     reason: str = ""
 
     @property
@@ -83,6 +84,19 @@ def run(training: Training) -> Outcome:
 
 def collect(training: Training) -> None:
     """Fill a rollout with the exploring policy."""
+    env, ppo = training.env, training.ppo
+    due = advantage_share.is_due(training.env_steps, ppo.rollout.num_samples)
+    with advantage_share.recording(env.task.rewards, due) as paid:
+        obs = _act(training)
+    with training.shares.measure("inference"):
+        ppo.returns(obs)
+        ended = (ppo.rollout.terminated | ppo.rollout.timed_out).numpy()
+        training.term_shares = advantage_share.shares(paid, ended, ppo.settings.gamma)
+    training.env_steps += ppo.rollout.num_samples
+
+
+def _act(training: Training) -> np.ndarray:
+    """Do the control steps of a rollout; return the observations [N, O] that follow."""
     env, ppo, shares = training.env, training.ppo, training.shares
     obs = env.last_obs
     for t in range(ppo.rollout.length):
@@ -98,9 +112,7 @@ def collect(training: Training) -> None:
         if result.finished is not None:
             training.recent.add(result.finished)
         beat(training)
-    with shares.measure("inference"):
-        ppo.returns(obs)
-    training.env_steps += ppo.rollout.num_samples
+    return obs
 
 
 def improve(training: Training) -> None:
@@ -111,6 +123,7 @@ def improve(training: Training) -> None:
 
 def tell(training: Training, telemetry: Telemetry) -> None:
     """Write the iteration's record and a heartbeat."""
+    training.scalars |= training.term_shares
     training.scalars |= training.recent.take_scalars()
     training.scalars |= {f"reward/{name}": rate for name, rate in training.env.task.rewards.take_rates().items()}
     training.scalars["train/curriculum_level"] = training.env.task.level
