@@ -15,7 +15,8 @@ from pydantic import BeforeValidator
 from vbotd.core.wording import clean
 
 LONGEST_LINE, LONGEST_BLOCK, MOST_LINES = 240, 4_000, 60
-_PLAIN_TAG = re.compile(r"[a-z0-9_]{1,30}(/[a-z0-9_.]{1,40}){1,3}")
+_OPENING, _CLOSING = re.compile("<(?=<)"), re.compile(">(?=>)")
+_PLAIN_TAG = re.compile(r"[a-z0-9_]{1,40}([/.][a-z0-9_]{1,40}){1,4}")
 
 
 def fence(text: object, most: int = LONGEST_LINE) -> str:
@@ -38,7 +39,7 @@ def show_tag(tag: str) -> str:
 
 
 def _unmarked(text: str) -> str:
-    return text.replace("<<", "‹‹").replace(">>", "››")
+    return _CLOSING.sub("> ", _OPENING.sub("< ", text))
 
 
 def _clean_line(line: str) -> str:

@@ -23,7 +23,8 @@ _LOOKS = re.compile("|".join((
     r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
 )), re.DOTALL)
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
-_NAMED = re.compile(r"(?i)((?:api|access|private|secret|auth)[_-]?key|secret|token|passw(?:or)?d|passphrase|authorization)"
+_NAMED = re.compile(r"(?i)((?:api|access|private|secret|auth)[_-]?key|secret|token|passw(?:or)?d|passphrase"
+                    r"|authorization)"
                     r"([\"']?\s*[:=]\s*[\"']?)([^\s\"',;)}\]]{6,})")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)[^\s/@:]+:[^\s/@]+@")
 

@@ -1,0 +1,66 @@
+"""Who calls, and what must not be told? The context of a call, made from the workspace and the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+
+from vbotd.agent.registry import Context
+from vbotd.core.config import Config
+from vbotd.layout import Layout
+from vbotd.store.configuration import read_config
+
+# Names of environment variables that hold secrets, by the custom of those who choose such names.
+_SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|passphrase|credentials?)$")
+SHORTEST_SECRET = 8
+
+
+def context_of(layout: Layout, principal: str, environment: Mapping[str, str] | None = None) -> Context:
+    """Return the context for calls of a principal, such as `agent:mcp`."""
+    environ = os.environ if environment is None else environment
+    return Context(layout=layout, principal=principal, now=time.time,
+                   secrets=secrets_of(read_config(layout), environ) + _tokens(layout))
+
+
+def secrets_of(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values that no output may hold: those of variables that the configuration names, or that look so."""
+    named = {value for value in _values_of_env_keys(config.model_dump()) if value in environ}
+    alike = {name for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET}
+    return tuple(sorted({environ[name].strip() for name in named | alike} - {""}))
+
+
+def without_secrets(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for a child that needs none of the secrets."""
+    secret = set(secrets_of(config, environ))
+    return {name: value for name, value in environ.items() if value.strip() not in secret}
+
+
+def token_path(layout: Layout) -> str:
+    """Return where the token of the HTTP server lies."""
+    return str(layout.state / "mcp.token")
+
+
+def _tokens(layout: Layout) -> tuple[str, ...]:
+    try:
+        with open(token_path(layout), encoding="utf-8") as file:
+            found = file.read(200).strip()
+    except OSError:
+        return ()
+    return (found,) if found else ()
+
+
+def _values_of_env_keys(value: object) -> set[str]:
+    """Return the names of variables anywhere in a configuration, which stand under keys that end with `_env`."""
+    found: set[str] = set()
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(item, str) and str(key).endswith("_env"):
+                found.add(item)
+            else:
+                found |= _values_of_env_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            found |= _values_of_env_keys(item)
+    return found
