@@ -17,6 +17,7 @@ from vbotd.train.ppo import Ppo
 from vbotd.train.runio import RunFolder, RunSpec
 from vbotd.train.tasks.environment import Environment
 from vbotd.train.telemetry import Shares, Telemetry, not_finite
+from vbotd.train.transfer import Transfer
 from vbotd.train.vitals import EVERY_ITERATIONS, vitals
 
 SAVES_PER_RUN = 10  # besides the one at the end
@@ -37,6 +38,7 @@ class Training:
     ppo: Ppo
     recent: RecentEpisodes = field(default_factory=RecentEpisodes)
     shares: Shares = field(default_factory=Shares)
+    transfer: Transfer | None = None  # None: it does not begin with another training's policy
     score_account: str = "success"  # of the episodes; what the task's metric is measured from, more is better
     env_steps: int = 0
     begun_env_steps: int = 0  # where this process began; above 0 when resumed
@@ -66,12 +68,17 @@ def run(training: Training) -> Outcome:
     telemetry = Telemetry(training.folder.path)
     try:
         while training.env_steps < training.total_env_steps:
+            if training.transfer is not None:
+                training.transfer.begin(training)
             collect(training)
             improve(training)
             tell(training, telemetry)
             training.reason = why_diverged(training)
             if training.reason:
                 return "diverged"
+            training.reason = training.transfer.verdict(training) if training.transfer is not None else ""
+            if training.reason:
+                return "stopped"
             stopping = training.folder.stop_requested()
             keep(training, now=stopping)
             if stopping:
@@ -201,6 +208,7 @@ def snapshot(training: Training) -> dict[str, Any]:
         "rng_numpy": env.rng.bit_generator.state,
         "env": checkpoint.tensors(env.save()),
         "recent": training.recent.save(),
+        "transfer": training.transfer and training.transfer.state(),
     }
 
 

@@ -71,6 +71,7 @@ class Normaliser(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        self.frozen = False  # the first part of a warm start: what comes in changes nothing
         self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
         self.register_buffer("var", torch.ones(size, dtype=torch.float64))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
@@ -97,6 +98,8 @@ class Normaliser(nn.Module):
 
         Source: Chan, Golub and LeVeque 1979, the pairwise update of mean and sum of squares.
         """
+        if self.frozen:
+            return
         batch = obs.double()
         count = batch.shape[0]
         delta = batch.mean(0) - self.mean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -179,10 +179,10 @@ class Ppo:
         elif kl < 0.5 * s.kl_target:
             self._set_rate(min(self.learning_rate * RATE_FACTOR, s.learning_rate_max))
 
-    def adopt(self, policy: Policy, normaliser: Normaliser) -> None:
-        """Go on with these networks and a fresh optimiser."""
-        self.policy, self.normaliser = policy, normaliser
-        self.optimiser = self._fresh_optimiser()
+    def begin_at(self, rate: float) -> None:
+        """Take this as the first learning rate, whatever the settings say: a warm start scales its checkpoint's."""
+        self.settings = replace(self.settings, learning_rate=rate)
+        self._set_rate(rate)
 
     def _fresh_optimiser(self) -> torch.optim.Adam:
         # Fused: one kernel for all of these small tensors, a tenth of the update saved.

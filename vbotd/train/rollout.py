@@ -162,5 +162,5 @@ def load_policy(
     card = registry.find(saved["task"])
     settings = resolve(card, worker.evaluation_params(card, saved, params or {}))
     env = worker.build(card, settings, num_envs, worker.HELD_OUT_TERRAIN + seed, threads)
-    policy, normaliser = worker.load_policy(saved, settings, env, warm=False)
+    policy, normaliser = worker.load_policy(saved, settings, env)
     return Loaded(env=env, act=with_policy(policy, normaliser), card=card, env_steps=int(saved["env_steps"]))

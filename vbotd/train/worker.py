@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from vbotd.core.accounts import account_of
 from vbotd.domain.task import TaskCard
 from vbotd.store.files import sha256_of
-from vbotd.train import checkpoint, loop, threads
+from vbotd.train import checkpoint, loop, threads, warm_start
 from vbotd.train.evaluate import Episodes, check_instances, run_episodes
 from vbotd.train.ppo import Ppo, PpoSettings
 from vbotd.train.runio import RunFolder, RunSpec, SpecError
@@ -21,6 +19,8 @@ from vbotd.train.tasks import registry
 from vbotd.train.tasks.environment import Environment
 from vbotd.train.tasks.robot import NUM_JOINTS
 from vbotd.train.tasks.settings import Settings, resolve, unknown_key
+from vbotd.train.transfer import Play
+from vbotd.train.transfer_episodes import INSTANCES, player
 
 # No training has such a seed, so an evaluation walks on ground that nobody has trained on.
 HELD_OUT_TERRAIN = 2**40
@@ -34,6 +34,9 @@ def train(folder: RunFolder) -> None:
     outcome = loop.run(training)
     saved = checkpoint.read_index(folder.path)
     chosen = checkpoint.best(saved) if saved else None  # None: diverged before the first checkpoint
+    finding = training.transfer.finding if training.transfer else None
+    if finding is not None:
+        chosen = None  # a poisoned policy is not worth an evaluation
     folder.write_result(
         {
             "outcome": outcome,
@@ -43,6 +46,7 @@ def train(folder: RunFolder) -> None:
             "simulated_s": training.env_steps * training.env.options.control_dt_s,
             "checkpoint": chosen and {"path": chosen.path, "sha256": chosen.sha256, "env_steps": chosen.env_steps},
             "metrics": loop.training_metrics(training),
+            "findings": [asdict(finding)] if finding else [],
             "perf": {"env_steps_per_s": training.env_steps_per_s, "threads": training.spec.threads}
             | training.shares.rates(),
         }
@@ -62,7 +66,7 @@ def evaluate(folder: RunFolder) -> None:
         make_environment=lambda num_envs: build(
             card, settings, num_envs, HELD_OUT_TERRAIN + asked["instances"], spec.threads
         ),
-        policy_of=lambda env: load_policy(saved, settings, env, warm=False),
+        policy_of=lambda env: load_policy(saved, settings, env),
         episodes=asked["episodes"],
         instances=asked["instances"],
         folder=folder,
@@ -107,8 +111,12 @@ def prepare(folder: RunFolder) -> loop.Training:
         resume(training, spec.resume_from)
         return training
     if spec.warm_start is not None:
-        saved = checkpoint.load(str(spec.warm_start.get("checkpoint")))
-        ppo.adopt(*load_policy(saved, settings, env, warm=True))
+        warm = warm_start.parse(spec.warm_start, ppo.settings)
+        saved = checkpoint.load(warm.checkpoint)
+        # At what the checkpoint could do: at the new stage it may have nothing to lose yet.
+        same = saved["task"] == spec.task
+        known = evaluation_params(card, saved if same else {"params": {}}, {} if same else spec.params)
+        warm_start.apply(training, saved, warm, _player(training, card), known)
     env.start(stagger=True)
     return training
 
@@ -120,6 +128,7 @@ def resume(training: loop.Training, path: str) -> None:
     for key, value in mine.items():
         if saved[key] != value:
             raise SpecError(f"resume_from: its {key} is {saved[key]!r}, the spec's {value!r} — use warm_start")
+    warm_start.go_on(training, saved, _player(training, registry.find(training.spec.task)))
     try:
         loop.restore(training, saved)
     except (ValueError, RuntimeError, KeyError) as err:
@@ -135,21 +144,24 @@ def build(card: TaskCard, settings: Settings, num_envs: int, seed: int, threads:
     return env
 
 
-def load_policy(saved: Mapping[str, Any], settings: Settings, env: Environment, *, warm: bool) -> Any:
-    """Return the networks and the normaliser of a checkpoint; with `warm`, those to train on.
-
-    A converged policy explores too little to learn a new task, so a warm start gets at least half of `ppo.init_std`.
-    """
+def load_policy(saved: Mapping[str, Any], settings: Settings, env: Environment) -> Any:
+    """Return the networks and the normaliser of a checkpoint."""
     ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation.size, NUM_JOINTS, 1, seed=0)
     try:
         ppo.policy.load_state_dict(saved["policy"])
         ppo.normaliser.load_state_dict(saved["normaliser"])
     except (RuntimeError, KeyError) as err:
         raise SpecError(f"the checkpoint's networks do not fit this task or ppo.hidden ({_first_line(err)})") from err
-    if warm:
-        with torch.no_grad():
-            ppo.policy.log_std.clamp_(min=math.log(0.5 * ppo.settings.init_std))
     return ppo.policy, ppo.normaliser
+
+
+def _player(training: loop.Training, card: TaskCard) -> Play:
+    """Return what plays the episodes of a transfer check, on ground that nobody has trained on."""
+
+    def build_for(params: Mapping[str, Any], num_envs: int) -> Environment:
+        return build(card, resolve(card, params), num_envs, HELD_OUT_TERRAIN + INSTANCES, training.spec.threads)
+
+    return player(training, build_for)
 
 
 def _sizes(card: TaskCard, spec: RunSpec) -> tuple[int, int]:
