@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from vbotd.core.auditing import audit_due, is_awaited, stopped_due
+from vbotd.core.admission import admitted, task_of
+from vbotd.core.auditing import audit_due, is_awaited, is_preflight, stopped_due
 from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run
 from vbotd.core.sighting import Circumstances
 from vbotd.core.slots import choose_starts
@@ -51,7 +52,7 @@ def _due(state: State, circumstances: Circumstances) -> Iterator[Event]:
             continue
         yield from stopped_due(state, campaign)
         yield from audit_due(state, campaign, circumstances, task)
-        yield from _trials_due(state, campaign, circumstances, task)
+        yield from _trials_due(state, campaign, circumstances)
         if campaign.status == "open":
             yield from _open_due(state, campaign, circumstances)
         else:
@@ -59,19 +60,18 @@ def _due(state: State, circumstances: Circumstances) -> Iterator[Event]:
     yield from _launches_due(state, circumstances)
 
 
-def _trials_due(state: State, campaign: CampaignRecord, circumstances: Circumstances, task: TaskCard
-                ) -> Iterator[Event]:
+def _trials_due(state: State, campaign: CampaignRecord, circumstances: Circumstances) -> Iterator[Event]:
     waits = campaign.status == "open" and is_awaited(state, campaign, circumstances)
     for trial in state.trials_of(campaign.id):
-        if trial.judged or waits:
+        task = circumstances.tasks.get(task_of(campaign.content, trial.proposal))
+        if trial.judged or waits or task is None:
             continue
         runs = state.runs_of(trial.id)
-        if all(run.status == "ended" for run in runs):
-            wanted = next_run(trial, runs, campaign, circumstances)
-            if wanted is not None:
-                yield wanted
-            elif is_ready_to_judge(trial, runs) and not circumstances.judges:
-                yield judged(trial, state, task)
+        wanted = next_run(trial, runs, campaign, circumstances)
+        if wanted is not None:
+            yield wanted
+        elif is_ready_to_judge(trial, runs, circumstances) and not circumstances.judges:
+            yield judged(trial, state, task)
 
 
 def _open_due(state: State, campaign: CampaignRecord, circumstances: Circumstances) -> Iterator[Event]:
@@ -81,9 +81,9 @@ def _open_due(state: State, campaign: CampaignRecord, circumstances: Circumstanc
     if over:
         yield e.CampaignClosing(campaign=campaign.id, why=over)
         return
-    if len(trials) >= content.budget.trials and all(t.judged for t in trials):
-        yield e.CampaignClosing(campaign=campaign.id, why=(
-            "its one trial is done" if len(trials) == 1 else f"all {len(trials)} trials are done"))
+    searched = proposes(campaign, circumstances)
+    if not searched and len(trials) >= content.budget.trials and all(t.judged for t in trials):
+        yield e.CampaignClosing(campaign=campaign.id, why=all_done(trials))
         return
     failed = failures_in_a_row(trials)
     if failed - campaign.forgiven >= FAILURES_IN_A_ROW:
@@ -96,7 +96,7 @@ def _open_due(state: State, campaign: CampaignRecord, circumstances: Circumstanc
         yield e.CampaignPaused(campaign=campaign.id, by="core", why=(
             f"{campaign.refused_proposals} proposals were refused; the search does not fit the campaign"))
         return
-    if not content.skills and proposals_wanted(state, campaign, circumstances.cores):
+    if not searched and trials_wanted(state, campaign, circumstances.cores):
         yield admitted(campaign, len(trials) + 1, Proposal(params={}, proposer="campaign",
                                                            why="the settings of the file, with a seed of its own"))
 
@@ -105,23 +105,24 @@ def _closing_due(state: State, campaign: CampaignRecord, circumstances: Circumst
                  ) -> Iterator[Event]:
     trials = state.trials_of(campaign.id)
     for run in state.runs.values():
-        if run.campaign == campaign.id and run.kind in ("train", "audit") and run.status in (
+        if run.campaign == campaign.id and (run.kind == "train" or is_preflight(run)) and run.status in (
                 "queued", "launching", "running"):
             yield e.RunStopAsked(campaign=campaign.id, trial=run.trial, run=run.id, why=campaign.closing_why, by="core")
             return
     if not all(trial.judged for trial in trials):
         return
     runs = [run for run in state.runs.values() if run.campaign == campaign.id]
-    champion = best_of(trials, task, qualities(trials, runs, task))
+    champion = best_of(contenders(trials, campaign.content), task, qualities(trials, runs, task))
     if champion is None:
         yield e.CampaignClosed(campaign=campaign.id, outcome="failed",
                                why=f"{campaign.closing_why}; no trial has a score")
         return
     of_champion = state.runs_of(champion.id)
-    trained = [r for r in of_champion if r.kind == "train" and r.checkpoint is not None]
-    if trained and trained[-1].checkpoint is not None:
+    trained = {r.seed: r for r in of_champion if r.kind == "train" and r.checkpoint is not None}
+    for run in trained.values():
+        assert run.checkpoint is not None
         wanted = evaluation(champion, of_champion, campaign, circumstances, purpose=CONFIRM,
-                            checkpoint=trained[-1].checkpoint, seed=trained[-1].seed)
+                            checkpoint=run.checkpoint, seed=run.seed)
         if wanted is not None and all(run.status == "ended" for run in of_champion):
             yield wanted
             return
@@ -147,7 +148,7 @@ def _closed(campaign: CampaignRecord, champion: Trial, state: State) -> e.Campai
 
 
 def _launches_due(state: State, circumstances: Circumstances) -> Iterator[Event]:
-    coming = frozenset(c.id for c in state.campaigns.values() if c.status == "open" and proposals_wanted(state, c, 1))
+    coming = frozenset(c.id for c in state.campaigns.values() if c.status == "open" and trials_wanted(state, c, 1))
     for start in choose_starts(state, cores=circumstances.cores, progress=circumstances.progress, more_to_come=coming):
         run = state.runs[start.run]
         launch = run.launch + 1
@@ -156,17 +157,38 @@ def _launches_due(state: State, circumstances: Circumstances) -> Iterator[Event]
                             launch=launch)
 
 
-def proposals_wanted(state: State, campaign: CampaignRecord, slots: int) -> int:
+def trials_wanted(state: State, campaign: CampaignRecord, slots: int) -> int:
     """Return how many more trials a campaign could use now: never more unjudged ones than there are slots."""
-    trials = state.trials_of(campaign.id)
-    unjudged = sum(not trial.judged for trial in trials)
-    return max(0, min(campaign.content.budget.trials - len(trials), slots - unjudged))
+    return max(0, min(campaign.content.budget.trials - len(state.trials_of(campaign.id)),
+                      _free_slots(state, campaign, slots)))
 
 
-def admitted(campaign: CampaignRecord, number: int, proposal: Proposal) -> e.TrialAdmitted:
-    """Return the trial that a checked proposal becomes; the file's fixed settings come first."""
-    return e.TrialAdmitted(campaign=campaign.id, trial=f"{campaign.id}/t{number:03d}", number=number,
-                           proposal=proposal, params={**campaign.content.params, **proposal.params})
+def proposals_wanted(state: State, campaign: CampaignRecord, slots: int) -> int:
+    """Return how many proposals there is room for: of new trials, and once those are used up, of extensions."""
+    return trials_wanted(state, campaign, slots) or _free_slots(state, campaign, slots)
+
+
+def _free_slots(state: State, campaign: CampaignRecord, slots: int) -> int:
+    return max(0, slots - sum(not trial.judged for trial in state.trials_of(campaign.id)))
+
+
+def proposes(campaign: CampaignRecord, circumstances: Circumstances) -> bool:
+    """Say whether a campaign names a skill that proposes; without one its trials repeat the settings of the file."""
+    return any(skill.name.replace("_", "-") not in circumstances.mute for skill in campaign.content.skills)
+
+
+def contenders(trials: tuple[Trial, ...], content: Campaign) -> tuple[Trial, ...]:
+    """Return the trials that the champion is one of: in a curriculum those of the furthest stage with a score."""
+    for stage in reversed(content.stages):
+        found = tuple(trial for trial in trials if trial.stage == stage.name and trial.score is not None)
+        if found:
+            return found
+    return trials
+
+
+def all_done(trials: tuple[Trial, ...]) -> str:
+    """Return why a campaign without further trials ends."""
+    return "its one trial is done" if len(trials) == 1 else f"all {len(trials)} trials are done"
 
 
 def over_budget(state: State, campaign: CampaignRecord, circumstances: Circumstances) -> str:
@@ -181,8 +203,8 @@ def over_budget(state: State, campaign: CampaignRecord, circumstances: Circumsta
         return f"the budget of {budget.hours:g} hours is used up"
     if budget.env_steps is not None:
         live = circumstances.progress
-        spent = sum(run.env_steps or (live[run.id].env_steps if run.id in live else 0)
-                    for run in runs if run.kind == "train")
+        spent = sum(max(0, (run.env_steps or (live[run.id].env_steps if run.id in live else 0))
+                        - int(run.spec.get("resumed_env_steps") or 0)) for run in runs if run.kind == "train")
         if spent >= budget.env_steps:
             return f"the budget of {budget.env_steps:,} env steps is used up"
     return ""

@@ -1,4 +1,4 @@
-"""When is a campaign audited, and when does an audit stop it? Before its first training, and by an error it found."""
+"""What is done before anything is trained, and what of it stops a campaign? The audit, and what its skills add."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from vbotd.core.admission import task_of
 from vbotd.core.reward_budget import is_overruled
 from vbotd.core.sighting import Circumstances
 from vbotd.core.state import State
@@ -17,6 +18,7 @@ from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import Run
 
 AUDIT = "audit"
+PREFLIGHT = "preflight"  # purpose of a run that a skill wants done before anything is trained
 MOST_FINDINGS = 40
 WAY_OUT = ("change what pays for it, or add 'allow: [reward-budget]' to the file, and submit it again; "
            "'vbotd audit FILE' shows every number")
@@ -28,30 +30,46 @@ def audit_entry(task: str, entries: Mapping[tuple[str, str], str]) -> str:
     return own or ("" if (task, "train") in entries else entries.get(("", AUDIT), ""))
 
 
+def is_preflight(run: Run) -> bool:
+    """Say whether a run is one of those that are done before anything is trained."""
+    return run.kind == AUDIT or run.purpose == PREFLIGHT
+
+
 def is_awaited(state: State, campaign: CampaignRecord, circumstances: Circumstances) -> bool:
-    """Say whether nothing of a campaign may be trained yet, since its audit is to come or runs."""
+    """Say whether nothing of a campaign may be trained yet, since its audit or another preflight is to come or runs."""
     runs = _runs(state, campaign)
-    if not audit_entry(campaign.content.task, circumstances.entries) or any(run.kind == "train" for run in runs):
+    if any(run.kind == "train" for run in runs):
         return False
-    audits = [run for run in runs if run.kind == AUDIT]
-    return not audits or audits[-1].status != "ended" or _is_repeated(audits[-1], circumstances)
+    return any(_is_open(kind, runs, circumstances) for kind, _ in preflights(campaign, circumstances))
+
+
+def preflights(campaign: CampaignRecord, circumstances: Circumstances) -> tuple[tuple[str, str], ...]:
+    """Return (run kind, worker) of what is done before a campaign's first training: the audit, then its skills' own."""
+    audit = audit_entry(campaign.content.task, circumstances.entries)
+    named = {skill.name.replace("_", "-") for skill in campaign.content.skills}
+    own = [(kind, circumstances.entries.get(("", kind), "")) for skill, kinds in circumstances.preflights.items()
+           if skill.replace("_", "-") in named for kind in kinds]
+    return tuple((kind, entry) for kind, entry in ((AUDIT, audit), *own) if entry)
 
 
 def audit_due(state: State, campaign: CampaignRecord, circumstances: Circumstances, task: TaskCard
               ) -> Iterator[Event]:
-    """Yield the audit of an open campaign whose first trial is there; one that was lost is tried again."""
+    """Yield the preflights of an open campaign whose first trial is there, one by one; a lost one is tried again."""
     trials = state.trials_of(campaign.id)
     if campaign.status != "open" or not trials or not is_awaited(state, campaign, circumstances):
         return
-    audits = [run for run in _runs(state, campaign) if run.kind == AUDIT]
-    if audits and audits[-1].status != "ended":
+    runs = _runs(state, campaign)
+    kind, entry = next(one for one in preflights(campaign, circumstances) if _is_open(one[0], runs, circumstances))
+    done = [run for run in runs if run.kind == kind]
+    if done and done[-1].status != "ended":
         return
-    attempt, content, first = len(audits) + 1, campaign.content, trials[0]
+    attempt, content, first = len(done) + 1, campaign.content, trials[0]
+    task = circumstances.tasks.get(task_of(content, first.proposal), task)
     yield e.RunQueued(
-        campaign=campaign.id, trial=first.id, run=f"{first.id}/audit-a{attempt}", kind=AUDIT,
-        seed=content.train.seed, attempt=attempt, spec={
-            "entry": audit_entry(content.task, circumstances.entries), "task": content.task,
-            "params": dict(first.params), "train": {"num_envs": content.train.num_envs or task.num_envs}})
+        campaign=campaign.id, trial=first.id, run=f"{first.id}/{kind}-a{attempt}", kind=kind,
+        seed=content.train.seed, attempt=attempt, purpose="" if kind == AUDIT else PREFLIGHT, spec={
+            "entry": entry, "task": task.name, "params": dict(first.params),
+            "train": {"num_envs": content.train.num_envs or task.num_envs}})
 
 
 def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
@@ -71,8 +89,8 @@ def broken_incentives(runs: Iterable[Run], allowed: Sequence[str]) -> tuple[Find
     runs = list(runs)
     if any(run.kind == "train" for run in runs):
         return ()
-    audits = [run for run in runs if run.kind == AUDIT and run.outcome == "finished"]
-    return tuple(finding for finding in (audits[-1].findings if audits else ())
+    newest = {run.kind: run for run in runs if is_preflight(run) and run.outcome == "finished"}
+    return tuple(finding for run in newest.values() for finding in run.findings
                  if finding.level == "error" and not is_overruled(finding.rule, allowed))
 
 
@@ -101,6 +119,11 @@ def findings_of(result: Mapping[str, Any] | None) -> tuple[Finding, ...]:
                                  value=float(value) if is_number else None,
                                  fix=fix[:300] if isinstance(fix, str) else ""))
     return tuple(found)
+
+
+def _is_open(kind: str, runs: Sequence[Run], circumstances: Circumstances) -> bool:
+    done = [run for run in runs if run.kind == kind and is_preflight(run)]
+    return not done or done[-1].status != "ended" or _is_repeated(done[-1], circumstances)
 
 
 def _is_repeated(audit: Run, circumstances: Circumstances) -> bool:

@@ -71,7 +71,7 @@ def _stage(file: CampaignFile, index: int, task: str, tasks: Mapping[str, TaskCa
     name = part.task or task
     warm_start = part.warm_start.model_dump(by_alias=True, exclude_none=True) if part.warm_start else {}
     return Stage(name=part.name, task=name, params=_params(stage_settings(file, index), tasks.get(name)),
-                 gates=_gates(part.gate), warm_start=warm_start)
+                 gates=_gates(part.gate), warm_start=warm_start, env_steps=part.env_steps)
 
 
 def _schedule(file: CampaignFile) -> Schedule | None:

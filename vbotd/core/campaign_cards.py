@@ -81,7 +81,7 @@ def _checked(path: Path, key: str, value: object, tasks: tuple[TaskCard, ...]) -
     """Yield what is wrong with one value for the first task that minds."""
     for task in tasks:
         card = task.param(key)
-        troubles = tuple(_unknown(path, key, task) if card is None else _value_troubles(path, card, value))
+        troubles = tuple(_unknown(path, key, task) if card is None else value_troubles(path, card, value))
         yield from troubles
         if troubles:
             return
@@ -95,8 +95,8 @@ def _unknown(path: Path, key: str, task: TaskCard) -> Iterator[Trouble]:
                   message=f"task '{task.name}' has no setting {quoted(key)} — known: {listed(names) or 'none'}")
 
 
-def _value_troubles(path: Path, card: ParamCard, value: object) -> Iterator[Trouble]:
-    """Yield what is wrong with one value of a setting."""
+def value_troubles(path: Path, card: ParamCard, value: object) -> Iterator[Trouble]:
+    """Yield what is wrong with one value of a setting: of another kind, no choice, of another length, out of range."""
     if not _is_like(card.default, value):
         yield Trouble(path=path, message=f"{quoted(value)} is not {_kind_of(card.default)} — allowed: "
                       f"{_allowed(card)}", fix=f"the default is {_shown(card.default)}")
@@ -120,7 +120,7 @@ def _range_troubles(path: Path, card: ParamCard, part: RangePart) -> Iterator[Tr
     """Yield what is wrong with the range of a searched setting; its own shape is checked elsewhere."""
     if part.choice is not None:
         for index, value in enumerate(part.choice):
-            yield from _value_troubles((*path, "choice", index), card, value)
+            yield from value_troubles((*path, "choice", index), card, value)
         return
     form = "uniform" if part.uniform is not None else "log" if part.log is not None else "int"
     ends: list[float] = [*(part.uniform or part.log or part.int_ or ())]

@@ -201,6 +201,8 @@ class StagePart(Part):
                              examples=[{"alive": 0.5}])
     gate: dict[str, GateText] = Field(default={}, description="The bars to pass before the next stage begins.",
                                       examples=[{"eval/success_rate": ">= 0.9"}])
+    env_steps: Annotated[int, Field(ge=1, le=LARGEST_COUNT), WHOLE] | None = Field(
+        default=None, description="Env steps of the stage. Left out: train.env_steps.", examples=[5_000_000])
     warm_start: WarmStartPart | None = Field(
         default=None, description="Start from an earlier stage's weights. Left out: from scratch.",
         examples=[{"from": "near", "learning_rate": 0.4}])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from vbotd.core.advance import admitted, failures_in_a_row
+from vbotd.core.admission import admitted, refusal
+from vbotd.core.advance import failures_in_a_row
 from vbotd.core.sighting import Circumstances, CommandSeen
 from vbotd.core.state import State
 from vbotd.domain import event as e
@@ -23,7 +24,7 @@ def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances
     try:
         if verb is None:
             raise Refused(f"there is no command '{seen.verb}' — allowed: {', '.join(sorted(VERBS))}")
-        campaign, answer, effects = verb(state, seen)
+        campaign, answer, effects = verb(state, seen, circumstances)
     except Refused as refused:
         return [e.CommandRefused(key=seen.key, verb=seen.verb, args=dict(seen.args), principal=seen.principal,
                                  why=str(refused))]
@@ -34,7 +35,7 @@ def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances
 Effect = tuple[str, str, list[Event]]  # campaign, answer, events
 
 
-def _cancel(state: State, seen: CommandSeen) -> Effect:
+def _cancel(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
     target = str(seen.args.get("id", ""))
     why = f"cancelled by {seen.principal}"
     runs = [run for run in state.runs.values() if target in (run.id, run.trial, run.campaign) and run.status != "ended"]
@@ -53,7 +54,7 @@ def _cancel(state: State, seen: CommandSeen) -> Effect:
     raise Refused(_unknown(state, target))
 
 
-def _pause(state: State, seen: CommandSeen) -> Effect:
+def _pause(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
     campaign = _campaign(state, seen)
     if campaign.status not in ("open", "closing", "scheduled"):
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}; only one that is open can be paused")
@@ -62,7 +63,7 @@ def _pause(state: State, seen: CommandSeen) -> Effect:
         e.CampaignPaused(campaign=campaign.id, why=why, by=seen.principal)]
 
 
-def _resume(state: State, seen: CommandSeen) -> Effect:
+def _resume(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
     campaign = _campaign(state, seen)
     if campaign.status != "paused":
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}, not paused")
@@ -71,7 +72,7 @@ def _resume(state: State, seen: CommandSeen) -> Effect:
         e.CampaignResumed(campaign=campaign.id, by=seen.principal, forgiven=forgiven)]
 
 
-def _note(state: State, seen: CommandSeen) -> Effect:
+def _note(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
     campaign = _campaign(state, seen)
     text = str(seen.args.get("text", "")).strip()
     if not text:
@@ -80,7 +81,7 @@ def _note(state: State, seen: CommandSeen) -> Effect:
         e.NoteAdded(campaign=campaign.id, text=text[:2000], by=seen.principal)]
 
 
-def _propose(state: State, seen: CommandSeen) -> Effect:
+def _propose(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
     campaign = _campaign(state, seen, key="campaign")
     if campaign.status != "open":
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}, it takes no proposal")
@@ -91,18 +92,15 @@ def _propose(state: State, seen: CommandSeen) -> Effect:
     params = seen.args.get("params")
     if not isinstance(params, Mapping):
         raise Refused("a proposal needs 'params', a mapping of settings to values")
-    problems = campaign.content.space.problems(params)
-    if problems:
-        raise Refused("; ".join(problems))
-    twin = next((t.id for t in trials if dict(t.proposal.params) == dict(params)), None)
-    if twin:
-        raise Refused(f"it repeats {twin}")
     proposal = Proposal(params=dict(params), proposer=seen.principal, why=str(seen.args.get("why", ""))[:500])
+    why_not = refusal(proposal, campaign, trials, circumstances)
+    if why_not:
+        raise Refused(why_not)
     event = admitted(campaign, len(trials) + 1, proposal)
     return campaign.id, f"it is {event.trial}", [event]
 
 
-def _amend(state: State, seen: CommandSeen) -> Effect:
+def _amend(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
     campaign = _campaign(state, seen)
     if campaign.status not in ("open", "paused", "scheduled"):
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}, its budget cannot change any more")
@@ -139,7 +137,7 @@ def _unknown(state: State, target: str) -> str:
     return f"there is no open campaign, trial or run '{target}' — open campaigns: {known}"
 
 
-VERBS: Mapping[str, Callable[[State, CommandSeen], Effect]] = {
+VERBS: Mapping[str, Callable[[State, CommandSeen, Circumstances], Effect]] = {
     "cancel": _cancel, "pause": _pause, "resume": _resume, "note": _note, "propose": _propose, "amend": _amend,
 }
 

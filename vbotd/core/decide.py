@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vbotd.core import sighting as s
-from vbotd.core.advance import admitted, advance, without_schedule
-from vbotd.core.auditing import AUDIT, findings_of
+from vbotd.core.admission import admitted, begun, extended, refusal, task_of
+from vbotd.core.advance import advance, all_done, without_schedule
+from vbotd.core.auditing import findings_of
 from vbotd.core.commands import decide_command
 from vbotd.core.opinions import asked_to_stop
 from vbotd.core.outcome import reconcile
 from vbotd.core.sighting import Circumstances, Sighting
 from vbotd.core.state import State, fold
-from vbotd.core.trialplan import is_ready_to_judge, judged
+from vbotd.core.trialplan import follow_up, is_ready_to_judge, judged
 from vbotd.domain import event as e
 from vbotd.domain.event import Event, Stored
-from vbotd.domain.trial import Proposal
+from vbotd.domain.history import CampaignRecord
 
 
 def decide(state: State, sightings: Iterable[Sighting], circumstances: Circumstances) -> tuple[Event, ...]:
@@ -78,8 +79,8 @@ def _run(state: State, seen: s.RunSeen, c: Circumstances) -> list[Event]:
         return []
     events: list[Event] = []
     event = reconcile(run, seen)
-    if run.kind == AUDIT and isinstance(event, e.RunEnded) and event.outcome == "finished":
-        events += [e.FindingMade(campaign=run.campaign, trial=run.trial, run=run.id, finding=finding, by="audit")
+    if run.kind != "train" and isinstance(event, e.RunEnded) and event.outcome == "finished":
+        events += [e.FindingMade(campaign=run.campaign, trial=run.trial, run=run.id, finding=finding, by=run.kind)
                    for finding in findings_of(seen.result)]
     if event is not None:
         events.append(event)
@@ -100,63 +101,60 @@ def _proposals(state: State, seen: s.ProposalsSeen, c: Circumstances) -> list[Ev
     if campaign is None or campaign.status != "open":
         return []
     events: list[Event] = []
-    trials = list(state.trials_of(campaign.id))
-    number = len(trials)
-    tried = [(t.id, dict(t.proposal.params)) for t in trials]
-    for proposal in seen.proposals:
-        if number >= campaign.content.budget.trials:
-            break
-        why_not = refusal(proposal, campaign.content.space.problems(proposal.params), tried)
-        if why_not:
-            events.append(e.ProposalRefused(campaign=campaign.id, proposer=proposal.proposer,
-                                            params=dict(proposal.params), why=why_not))
+    for wanted in seen.proposals:
+        proposal = begun(wanted, state.runs.values())
+        trials = state.trials_of(campaign.id)
+        is_full = len(trials) >= campaign.content.budget.trials
+        if is_full and not proposal.extends:
             continue
-        number += 1
-        events.append(admitted(campaign, number, proposal))
-        tried.append((f"{campaign.id}/t{number:03d}", dict(proposal.params)))
-    if not seen.proposals and all(trial.judged for trial in trials):
-        if seen.exhausted:
-            events.append(e.CampaignClosing(campaign=campaign.id, why=f"the search has nothing more to try: "
-                                                                      f"{seen.exhausted[0].why}"))
-        elif seen.nobody:
-            events.append(e.CampaignPaused(campaign=campaign.id, by="core",
-                                           why=f"nobody proposes a trial: {seen.nobody}"))
-    return events
+        why_not = refusal(proposal, campaign, trials, c)
+        event: Event = (
+            e.ProposalRefused(campaign=campaign.id, proposer=proposal.proposer, params=dict(proposal.params),
+                              why=why_not) if why_not
+            else extended(campaign, proposal) if proposal.extends
+            else admitted(campaign, len(trials) + 1, proposal))
+        events.append(event)
+        state = fold(state, (Stored(seq=0, at=c.now, event=event),))
+    return events or _nothing_proposed(state, seen, campaign)
 
 
-def refusal(proposal: Proposal, problems: tuple[str, ...], tried: list[tuple[str, dict[str, Any]]]) -> str:
-    """Return why a proposal is not admitted, "" when it is."""
-    if problems:
-        return "; ".join(problems)
-    twin = next((trial for trial, params in tried if params == dict(proposal.params)), None)
-    return f"it repeats {twin}" if twin else ""
+def _nothing_proposed(state: State, seen: s.ProposalsSeen, campaign: CampaignRecord) -> list[Event]:
+    """Return the end of a campaign to which nobody adds anything, once everything that it had is judged."""
+    trials = state.trials_of(campaign.id)
+    if not all(trial.judged for trial in trials):
+        return []
+    if trials and len(trials) >= campaign.content.budget.trials:
+        return [e.CampaignClosing(campaign=campaign.id, why=all_done(trials))]
+    if seen.exhausted:
+        return [e.CampaignClosing(campaign=campaign.id, why=(
+            f"the search has nothing more to try: {seen.exhausted[0].why}"))]
+    if seen.nobody:
+        return [e.CampaignPaused(campaign=campaign.id, by="core", why=f"nobody proposes a trial: {seen.nobody}")]
+    if seen.failed or not trials:
+        return []  # they are asked again
+    return [e.CampaignClosing(campaign=campaign.id, why="no skill proposes anything more")]
 
 
 def _opinions(state: State, seen: s.OpinionsSeen, c: Circumstances) -> list[Event]:
     trial = state.trials.get(seen.trial)
-    if trial is None or not is_ready_to_judge(trial, state.runs_of(trial.id)):
+    if trial is None or not is_ready_to_judge(trial, state.runs_of(trial.id), c):
         return []
-    task = c.tasks.get(state.campaigns[trial.campaign].content.task)
+    task = c.tasks.get(task_of(state.campaigns[trial.campaign].content, trial.proposal))
     return [judged(trial, state, task, seen.opinions)] if task is not None else []
 
 
 def _follow_ups(state: State, seen: s.FollowUpsSeen, c: Circumstances) -> list[Event]:
     run = state.runs.get(seen.run)
-    if run is None or state.campaigns[run.campaign].status not in ("open", "closing"):
+    trial = state.trials.get(run.trial) if run else None
+    if run is None or trial is None or state.campaigns[run.campaign].status not in ("open", "closing"):
         return []
     events: list[Event] = []
-    task = state.campaigns[run.campaign].content.task
-    taken = {(r.kind, r.purpose) for r in state.runs_of(run.trial)}
+    taken = {r.id for r in state.runs_of(run.trial)}
     for plugin, wanted in seen.follow_ups:
-        if (wanted.kind, plugin) in taken or ("", wanted.kind) not in c.entries:
-            continue
-        taken.add((wanted.kind, plugin))
-        events.append(e.RunQueued(
-            campaign=run.campaign, trial=run.trial, run=f"{run.trial}/{wanted.kind}-{plugin}-s{run.seed}-a1",
-            kind=wanted.kind, seed=run.seed, attempt=1, purpose=plugin, asked_by=plugin,
-            spec={**wanted.spec, "task": task, "entry": c.entries["", wanted.kind],
-                  "params": run.spec.get("params", {}),
-                  "checkpoint": run.checkpoint.path if run.checkpoint else None}))
+        event = follow_up(run, trial, state.campaigns[run.campaign], c, plugin, wanted)
+        if event is not None and event.run not in taken:
+            taken.add(event.run)
+            events.append(event)
     return events
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -79,7 +79,8 @@ def _speaks_for(answer: tuple[str, Sequence[Proposal] | Exhausted | None], name:
 def _distinct(proposals: Sequence[Proposal]) -> Iterator[Proposal]:
     seen: set[str] = set()
     for proposal in proposals:
-        key = _key(proposal.params)
+        key = _key([dict(proposal.params), proposal.task, proposal.stage, proposal.extends, proposal.env_steps,
+                    proposal.seeds, proposal.warm_start and asdict(proposal.warm_start)])
         if key not in seen:
             seen.add(key)
             yield proposal
@@ -96,6 +97,8 @@ def combine_amendments(proposal: Proposal, answers: Answers[Proposal | None]) ->
     A key that two plugins change differently keeps the earlier change, and the conflict is told. A key that
     an amendment leaves out is left as it was: amending adds and changes, it does not take away.
     """
+    if proposal.extends:  # it goes on with settings that are what they are
+        return Amended(proposal=proposal)
     params: dict[str, ParamValue] = dict(proposal.params)
     changed_by: dict[str, str] = {}
     conflicts: list[str] = []
@@ -146,11 +149,11 @@ def asked_to_stop(findings: Answers[Finding], allowed: Sequence[str] = ()) -> tu
 
 
 def combine_follow_ups(answers: Answers[Sequence[FollowUp]]) -> tuple[tuple[str, FollowUp], ...]:
-    """Return all wishes for further runs, each with who has it; the same kind and spec is wanted once."""
-    wanted: dict[tuple[str, str], tuple[str, FollowUp]] = {}
+    """Return all wishes for further runs, each with who has it; what differs only in its reason is wanted once."""
+    wanted: dict[str, tuple[str, FollowUp]] = {}
     for who, wishes in answers:
         for wish in wishes:
-            wanted.setdefault((wish.kind, _key(wish.spec)), (who, wish))
+            wanted.setdefault(_key({**asdict(wish), "why": ""}), (who, wish))
     return tuple(wanted.values())
 
 

@@ -40,7 +40,7 @@ def reconcile(run: Run, seen: RunSeen) -> RunStarted | RunFenced | RunEnded | No
     why = ("the machine was restarted" if not seen.same_boot else
            "its shim died without a word; every process of the run was looked for and ended")
     return RunEnded(campaign=run.campaign, trial=run.trial, run=run.id, outcome="lost", reason=why,
-                    env_steps=seen.env_steps, checkpoint=seen.last_checkpoint)
+                    env_steps=seen.env_steps, checkpoint=seen.last_checkpoint, last_checkpoint=seen.last_checkpoint)
 
 
 def _ended(run: Run, seen: RunSeen) -> RunEnded:
@@ -53,7 +53,8 @@ def _ended(run: Run, seen: RunSeen) -> RunEnded:
         campaign=run.campaign, trial=run.trial, run=run.id, outcome=outcome, reason=reason,
         exit_code=seen.exit.exit_code, signal=seen.exit.signal, ended_at=seen.exit.ended_at,
         env_steps=int(_number(result, "env_steps") or seen.env_steps), wall_s=seen.exit.duration_s,
-        simulated_s=_number(result, "simulated_s") or 0.0, checkpoint=checkpoint, metrics=metrics)
+        simulated_s=_number(result, "simulated_s") or 0.0, checkpoint=checkpoint,
+        last_checkpoint=seen.last_checkpoint, metrics=metrics)
 
 
 def classify(run: Run, seen: RunSeen) -> tuple[Outcome, str]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vbotd.core.advance import proposals_wanted
+from vbotd.core.advance import proposals_wanted, proposes
+from vbotd.core.auditing import is_preflight
 from vbotd.core.sighting import Circumstances
 from vbotd.core.state import State
 from vbotd.core.trialplan import is_ready_to_judge, next_run
@@ -107,13 +108,15 @@ def _presses(state: State, done: Done, now: float, patience: Patience) -> Iterat
 
 def _questions(state: State, done: Done, circumstances: Circumstances) -> Iterator[Effect]:
     for campaign in state.campaigns.values():
-        if campaign.status == "open" and campaign.content.skills:
+        if campaign.status == "open" and proposes(campaign, circumstances):
             count = proposals_wanted(state, campaign, circumstances.cores)
             trials = state.trials_of(campaign.id)
             # a new question only when something has changed since the last one; a failure counts, so that a
             # skill that failed is asked again until it answers or is blocked
+            ended = sum(run.campaign == campaign.id and run.status == "ended" for run in state.runs.values())
             key = ("propose", campaign.id, len(trials), sum(t.judged for t in trials), campaign.refused_proposals,
-                   campaign.forgiven, campaign.content.budget.trials, sum(state.plugin_failures.values()))
+                   campaign.forgiven, campaign.content.budget.trials, sum(state.plugin_failures.values()),
+                   sum(t.rung for t in trials), ended)
             if count and key not in done.asked:
                 yield AskProposals(campaign=campaign.id, count=count, key=key,
                                    after=trials[-1].proposal.proposer if trials else "",
@@ -124,10 +127,11 @@ def _questions(state: State, done: Done, circumstances: Circumstances) -> Iterat
             runs = state.runs_of(trial.id)
             if circumstances.followers:
                 for run in runs:
-                    if run.status == "ended" and run.kind != "audit" and ("follow_up", run.id) not in done.asked:
+                    if run.status == "ended" and not is_preflight(run) and ("follow_up", run.id) not in done.asked:
                         yield AskFollowUps(campaign=campaign.id, run=run.id)
             judging = ("judge", trial.id, len(runs))
-            tried = any(run.kind != "audit" for run in runs)
-            if (tried and circumstances.judges and judging not in done.asked and is_ready_to_judge(trial, runs)
+            tried = not all(is_preflight(run) for run in runs)
+            if (tried and circumstances.judges and judging not in done.asked
+                    and is_ready_to_judge(trial, runs, circumstances)
                     and next_run(trial, runs, campaign, circumstances) is None):
                 yield AskOpinions(campaign=campaign.id, trial=trial.id, key=judging)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vbotd.domain.campaign import Campaign
 from vbotd.domain.finding import Finding, Problem
-from vbotd.domain.skill import Exhausted, FollowUp, Opinion
+from vbotd.domain.skill import Exhausted, FollowUp, Opinion, SkillCard
 from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import CheckpointRef, Proposal
 
@@ -82,13 +82,15 @@ class RunSeen:
 class ProposalsSeen:
     """What the campaign's skills answered, in the order they were declared, combined by `core.opinions`.
 
-    `nobody` says why there was no plugin at all that could be asked ("" where there was one, even if it failed).
+    `nobody` says why there was no plugin at all that could be asked ("" where there was one, even if it failed);
+    `failed` that one of them raised, hung or died over the question.
     """
 
     campaign: str
     proposals: tuple[Proposal, ...] = ()
     exhausted: tuple[Exhausted, ...] = ()
     nobody: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +180,11 @@ class Circumstances:
     """Everything besides the state and the sightings that a decision may depend on.
 
     `knows_tasks` is False until the plugins have said what they offer; `progress` is by run id; `entries` is the
-    worker of (task, run kind), ("", kind) where the task has none of its own; `judges` and `followers` are the
-    plugins that answer those hooks; `deadlines` is the epoch time at which a campaign has to be over; `nonce`
-    makes this daemon's tokens unique.
+    worker of (task, run kind), ("", kind) where the task has none of its own; `preflights` are the run kinds that a
+    skill wants done before anything is trained; `skills` are the cards by name, `mute` those that never propose;
+    `judges` and `followers` are the plugins that answer those hooks, `followed` the runs about which the latter have
+    been heard; `deadlines` is the epoch time at which a campaign has to be over; `nonce` makes this daemon's tokens
+    unique.
     """
 
     now: float
@@ -191,8 +195,12 @@ class Circumstances:
     tasks: Mapping[str, TaskCard] = field(default_factory=dict)
     knows_tasks: bool = True
     entries: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    preflights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    skills: Mapping[str, SkillCard] = field(default_factory=dict)
+    mute: frozenset[str] = frozenset()
     judges: tuple[str, ...] = ()
     followers: tuple[str, ...] = ()
+    followed: frozenset[str] = frozenset()
     deadlines: Mapping[str, float] = field(default_factory=dict)
     max_attempts: int = 3
     block_after: int = 3

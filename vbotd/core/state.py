@@ -48,7 +48,13 @@ def evolve(state: State, stored: Stored) -> State:
         case e.TrialAdmitted():
             return replace(state, trials={**state.trials, event.trial: Trial(
                 id=event.trial, campaign=event.campaign, number=event.number, proposal=event.proposal,
-                params=event.params, admitted_at=stored.at)})
+                params=event.params, admitted_at=stored.at, task=event.proposal.task, stage=event.proposal.stage,
+                env_steps=event.proposal.env_steps, seeds=event.seeds, warm_start=event.proposal.warm_start)})
+        case e.TrialExtended():
+            trial = state.trials.get(event.trial)
+            return state if trial is None else replace(state, trials={**state.trials, trial.id: replace(
+                trial, judged=False, rung=trial.rung + 1, seeds=(*trial.seeds, *event.seeds),
+                env_steps=event.env_steps or trial.env_steps)})
         case e.RunQueued():
             return _put_run(state, Run(
                 id=event.run, campaign=event.campaign, trial=event.trial, kind=event.kind, seed=event.seed,
@@ -126,7 +132,7 @@ def evolve_run(run: Run, stored: Stored) -> Run:
                 run, status="ended", outcome=event.outcome, reason=event.reason, exit_code=event.exit_code,
                 signal=event.signal, ended_at=event.ended_at or stored.at, env_steps=event.env_steps,
                 wall_s=event.wall_s, simulated_s=event.simulated_s, checkpoint=event.checkpoint,
-                metrics=event.metrics)
+                last_checkpoint=event.last_checkpoint, metrics=event.metrics)
         case e.FindingMade():
             return replace(run, findings=(*run.findings, event.finding))
     return run

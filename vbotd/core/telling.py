@@ -37,6 +37,10 @@ def tell(event: Event) -> str:
             return f"{clean(event.text)}" + (f" ({clean(event.by, 60)})" if event.by else "")
         case e.TrialAdmitted():
             return f"{clean(event.proposal.proposer, 40)}: {_params(event.params)} — {clean(event.proposal.why, 120)}"
+        case e.TrialExtended():
+            further = [f"to {event.env_steps:,} env steps"] if event.env_steps else []
+            further += [f"with the seeds {', '.join(map(str, event.seeds))}"] if event.seeds else []
+            return f"{clean(event.by, 40)}: trained on {' and '.join(further)} — {clean(event.why, 120)}"
         case e.ProposalRefused():
             return f"{clean(event.proposer, 40)}: {_params(event.params)}: {clean(event.why)}"
         case e.FindingMade():

@@ -2,63 +2,99 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from typing import Any
 
+from vbotd.core.admission import horizon, task_of
+from vbotd.core.auditing import is_preflight
 from vbotd.core.judge import CONFIRM, SCORE, default_opinion
 from vbotd.core.opinions import combine_verdicts
 from vbotd.core.sighting import Circumstances
 from vbotd.core.state import State
 from vbotd.domain.event import RunQueued, TrialJudged
 from vbotd.domain.history import CampaignRecord
-from vbotd.domain.skill import Opinion
+from vbotd.domain.skill import FollowUp, Opinion
 from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import CheckpointRef, Run, Trial
 
 
 def next_run(trial: Trial, runs: Sequence[Run], campaign: CampaignRecord, circumstances: Circumstances
              ) -> RunQueued | None:
-    """Return the run that a trial needs next: its training, a retry of a lost one, its evaluation; or None."""
+    """Return the run that a trial needs next, for the first of its seeds that has none at work; None where none does.
+
+    In turn: its training (a retry of a lost one, or the rest after an extension), then its evaluation.
+    """
+    for seed in seeds_of(trial, campaign):
+        of_seed = [run for run in runs if run.seed == seed and not is_preflight(run)]
+        if all(run.status == "ended" for run in of_seed):
+            wanted = _next_of_seed(trial, seed, of_seed, campaign, circumstances)
+            if wanted is not None:
+                return wanted
+    return None
+
+
+def seeds_of(trial: Trial, campaign: CampaignRecord) -> tuple[int, ...]:
+    """Return the run seeds of a trial; the first is the one that the search compares by."""
+    return trial.seeds or (campaign.content.train.seed,)
+
+
+def _next_of_seed(trial: Trial, seed: int, runs: Sequence[Run], campaign: CampaignRecord, circumstances: Circumstances
+                  ) -> RunQueued | None:
     trains = [run for run in runs if run.kind == "train"]
+    task = circumstances.tasks[task_of(campaign.content, trial.proposal)]
+    until = trial.env_steps or horizon(trial, campaign.content, task)
     if not trains:
-        return _train(trial, campaign, circumstances, attempt=1, resume_from=None)
+        return _train(trial, seed, until, campaign, circumstances, attempt=1, resume_from=None)
     last = trains[-1]
+    is_short = _until(last) < until  # it ended well where it was to end then, and the trial was extended since
     if last.outcome == "lost" and last.attempt < circumstances.max_attempts and campaign.status == "open":
-        return replace(_train(trial, campaign, circumstances, attempt=last.attempt + 1, resume_from=last.checkpoint),
-                       seed=last.seed)
+        start = last.checkpoint or _resumed_from(last)
+        return _train(trial, seed, until, campaign, circumstances, attempt=last.attempt + 1, resume_from=start)
     if last.outcome not in ("finished", "stopped") or last.checkpoint is None:
         return None
-    return evaluation(trial, runs, campaign, circumstances, purpose=SCORE, checkpoint=last.checkpoint, seed=last.seed)
+    if is_short and campaign.status == "open":
+        return _train(trial, seed, until, campaign, circumstances, attempt=1,
+                      resume_from=last.last_checkpoint or last.checkpoint)
+    return evaluation(trial, runs, campaign, circumstances, purpose=SCORE, checkpoint=last.checkpoint, seed=seed)
 
 
 def evaluation(trial: Trial, runs: Sequence[Run], campaign: CampaignRecord, circumstances: Circumstances, *,
                purpose: str, checkpoint: CheckpointRef, seed: int) -> RunQueued | None:
     """Return the evaluation of a purpose that a checkpoint still needs, or None when it has one or cannot have one."""
-    tried = [run for run in runs if run.kind == "evaluate" and run.purpose == purpose]
+    tried = [run for run in runs if run.kind == "evaluate" and run.purpose == purpose and run.seed == seed
+             and evaluated(run) == checkpoint.path]
     if tried and (tried[-1].outcome != "lost" or tried[-1].attempt >= circumstances.max_attempts):
         return None
     attempt = len(tried) + 1
     content = campaign.content
     return RunQueued(
-        campaign=campaign.id, trial=trial.id, run=f"{trial.id}/{purpose}-s{seed}-a{attempt}", kind="evaluate",
-        seed=seed, attempt=attempt, purpose=purpose, spec={
+        campaign=campaign.id, trial=trial.id, run=f"{trial.id}/{purpose}-s{seed}{_rung(trial)}-a{attempt}",
+        kind="evaluate", seed=seed, attempt=attempt, purpose=purpose, spec={
             **_common(trial, campaign, circumstances, "evaluate"),
             "evaluate": {"checkpoint": checkpoint.path, "sha256": checkpoint.sha256,
                          "episodes": content.evaluate.episodes,
                          "instances": instances_seed(campaign.id, purpose)}})
 
 
+def evaluated(run: Run) -> str:
+    """Return the checkpoint that an evaluation is of, as a path below `runs/`; "" for another kind of run."""
+    return str((run.spec.get("evaluate") or {}).get("checkpoint", ""))
+
+
 def instances_seed(campaign: str, purpose: str) -> int:
-    """Return the seed of the held-out episodes: equal for all trials of a campaign, another one to confirm with."""
+    """Return the seed of the held-out episodes: equal for all trials of a campaign, another one for each purpose."""
     base = 1_000_000 + 2 * (zlib.crc32(campaign.encode()) % 1_000_000)
-    return base + (1 if purpose == CONFIRM else 0)
+    if purpose in (SCORE, CONFIRM):
+        return base + (1 if purpose == CONFIRM else 0)
+    return 10_000_000 + zlib.crc32(f"{campaign}|{purpose}".encode())
 
 
 def judged(trial: Trial, state: State, task: TaskCard, opinions: Sequence[tuple[str, Opinion]] = ()) -> TrialJudged:
     """Return the verdict on a trial whose runs have ended: the most careful of the core's and the plugins'."""
-    others = [t for t in state.trials_of(trial.campaign) if t.id != trial.id]
+    others = [t for t in state.trials_of(trial.campaign) if t.id != trial.id and t.stage == trial.stage]
     own, score = default_opinion(trial, state.runs_of(trial.id), others, task)
     voice = combine_verdicts([("core", own), *opinions])
     assert voice is not None, "the core always has an opinion"
@@ -67,27 +103,70 @@ def judged(trial: Trial, state: State, task: TaskCard, opinions: Sequence[tuple[
                        dissent=voice.dissent)
 
 
-def is_ready_to_judge(trial: Trial, runs: Sequence[Run]) -> bool:
-    """Say whether a trial has runs and all of them have ended."""
-    return not trial.judged and bool(runs) and all(run.status == "ended" for run in runs)
+def is_ready_to_judge(trial: Trial, runs: Sequence[Run], circumstances: Circumstances) -> bool:
+    """Say whether a trial has runs, all of them have ended, and whoever may ask for further ones has been heard."""
+    if trial.judged or not runs or any(run.status != "ended" for run in runs):
+        return False
+    return not circumstances.followers or all(run.id in circumstances.followed for run in runs if not is_preflight(run))
 
 
-def _train(trial: Trial, campaign: CampaignRecord, circumstances: Circumstances, *, attempt: int,
+def follow_up(run: Run, trial: Trial, campaign: CampaignRecord, circumstances: Circumstances, plugin: str,
+              wanted: FollowUp) -> RunQueued | None:
+    """Return the run that a plugin asks for after another one, None where nobody does such runs or it cannot be."""
+    task = wanted.task or task_of(campaign.content, trial.proposal)
+    entry = circumstances.entries.get((task, wanted.kind)) or circumstances.entries.get(("", wanted.kind), "")
+    checkpoint = run.checkpoint.path if run.checkpoint else evaluated(run) or None
+    if not entry or task not in circumstances.tasks or (wanted.kind == "evaluate" and checkpoint is None):
+        return None
+    label = f"{plugin}-{wanted.purpose}" if wanted.purpose else plugin
+    purpose = f"{plugin}:{wanted.purpose}" if wanted.purpose else plugin
+    spec = {**wanted.spec, "task": task, "entry": entry, "checkpoint": checkpoint,
+            "params": {**run.spec.get("params", {}), **wanted.params}}
+    if wanted.kind == "evaluate":
+        spec["evaluate"] = {"checkpoint": checkpoint, "episodes": campaign.content.evaluate.episodes,
+                            "instances": instances_seed(campaign.id, purpose)}
+    return RunQueued(
+        campaign=run.campaign, trial=trial.id, run=f"{trial.id}/{wanted.kind}-{_plain(label)}-s{run.seed}-a1",
+        kind=wanted.kind, seed=run.seed, attempt=1, purpose=purpose, asked_by=plugin, spec=spec)
+
+
+def _train(trial: Trial, seed: int, until: int, campaign: CampaignRecord, circumstances: Circumstances, *, attempt: int,
            resume_from: CheckpointRef | None) -> RunQueued:
     content = campaign.content
-    task = circumstances.tasks[content.task]
-    # without a search the trials of a campaign repeat one setting, so each needs its own seed
-    seed = content.train.seed + (0 if content.space.dimensions else trial.number - 1)
+    task = circumstances.tasks[task_of(content, trial.proposal)]
+    warm = trial.warm_start if resume_from is None else None
     return RunQueued(
-        campaign=campaign.id, trial=trial.id, run=f"{trial.id}/train-s{seed}-a{attempt}", kind="train", seed=seed,
-        attempt=attempt, spec={
+        campaign=campaign.id, trial=trial.id, run=f"{trial.id}/train-s{seed}{_rung(trial)}-a{attempt}", kind="train",
+        seed=seed, attempt=attempt, spec={
             **_common(trial, campaign, circumstances, "train"),
-            "train": {"env_steps": content.train.env_steps or task.env_steps,
-                      "num_envs": content.train.num_envs or task.num_envs},
-            "resume_from": resume_from.path if resume_from else None})
+            "train": {"env_steps": horizon(trial, content, task),
+                      "num_envs": content.train.num_envs or task.num_envs, "until": until},
+            "warm_start": asdict(warm) if warm else None,
+            "resume_from": resume_from.path if resume_from else None,
+            "resumed_env_steps": resume_from.env_steps if resume_from else 0})
 
 
 def _common(trial: Trial, campaign: CampaignRecord, circumstances: Circumstances, kind: str) -> Mapping[str, Any]:
-    task = campaign.content.task
+    task = task_of(campaign.content, trial.proposal)
     return {"entry": circumstances.entries.get((task, kind)) or circumstances.entries.get(("", kind), ""),
             "task": task, "params": dict(trial.params)}
+
+
+def _until(train: Run) -> int:
+    asked = train.spec.get("train") or {}
+    return int(asked.get("until") or asked.get("env_steps") or 0)
+
+
+def _resumed_from(run: Run) -> CheckpointRef | None:
+    """Return where a training that left no checkpoint of its own went on from."""
+    path = run.spec.get("resume_from")
+    return CheckpointRef(path=path, sha256="", env_steps=int(run.spec.get("resumed_env_steps") or 0)) if path else None
+
+
+def _rung(trial: Trial) -> str:
+    return f"-r{trial.rung}" if trial.rung else ""
+
+
+def _plain(label: str) -> str:
+    """Return a label as a part of a folder's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", label)[:80]

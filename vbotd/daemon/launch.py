@@ -179,6 +179,8 @@ def spec_of(run: Run, layout: Layout) -> dict[str, Any]:
                             **run.spec}
     if spec["resume_from"]:
         spec["resume_from"] = str(layout.runs / spec["resume_from"])
+    if spec["warm_start"]:
+        spec["warm_start"] = {**spec["warm_start"], "checkpoint": str(layout.runs / spec["warm_start"]["checkpoint"])}
     if spec["evaluate"]:
         spec["evaluate"] = {**spec["evaluate"], "checkpoint": str(layout.runs / spec["evaluate"]["checkpoint"])}
     if spec.get("checkpoint"):

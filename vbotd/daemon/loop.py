@@ -195,8 +195,11 @@ class Daemon:
             now=now, cores=self._config.slots or len(os.sched_getaffinity(0)), nonce=self._nonce,
             month_day=datetime.fromtimestamp(now, local_zone()).strftime("%m%d"), progress=self._watching.progress,
             tasks=tasks, knows_tasks=catalogue is not None, entries=entries, deadlines=deadlines,
+            preflights=catalogue.preflights if catalogue else {}, mute=catalogue.mute if catalogue else frozenset(),
+            skills={skill.name: skill for skill in catalogue.skills} if catalogue else {},
             judges=self._questions.hooked("judge", self.state.blocked),
             followers=self._questions.hooked("follow_up", self.state.blocked),
+            followed=frozenset(self._questions.followed),
             max_attempts=self._config.max_attempts, block_after=self._config.block_after)
 
     def _parse(self, data: bytes) -> Campaign | tuple[Problem, ...]:

@@ -51,6 +51,7 @@ class Questions:
         self._proposing: set[str] = set()
         self._checks: dict[str, tuple[Problem, ...] | None] = {}
         self.catalogue: Catalogue | None = None
+        self.followed: set[str] = set()  # runs about which everybody was heard who may ask for further ones
         self.sections: tuple[tuple[str, Section], ...] = ()
 
     @property
@@ -80,7 +81,7 @@ class Questions:
             exhausted = (Exhausted(why=found.exhausted),) if found.exhausted else ()
             self._proposing.discard(effect.campaign)
             return [s.ProposalsSeen(campaign=effect.campaign, proposals=found.proposals, exhausted=exhausted,
-                                    nobody=_nobody(effect, done))]
+                                    nobody=_nobody(effect, done), failed=bool(done.failed))]
         self._ask(Question(hook="propose", campaign=effect.campaign, args={"count": effect.count}), finish)
         return True
 
@@ -91,8 +92,10 @@ class Questions:
 
     def follow_ups(self, effect: AskFollowUps) -> None:
         """Ask whether a run that has ended calls for another one."""
-        self._ask(Question(hook="follow_up", campaign=effect.campaign, run=effect.run), lambda done: [
-            s.FollowUpsSeen(run=effect.run, follow_ups=combine_follow_ups(done.answers))])
+        def finish(done: _Open) -> list[Sighting]:
+            self.followed.add(effect.run)
+            return [s.FollowUpsSeen(run=effect.run, follow_ups=combine_follow_ups(done.answers))]
+        self._ask(Question(hook="follow_up", campaign=effect.campaign, run=effect.run), finish)
 
     def watch(self, campaign: str, run: str) -> None:
         """Ask the plugins to look at a live run's series."""

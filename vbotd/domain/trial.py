@@ -75,7 +75,7 @@ class Trial:
     """One admitted proposal. `params` holds everything that differs from the task's defaults.
 
     `seeds[0]` is the seed that the search compares by, the others are report seeds: they confirm, and never choose.
-    `env_steps` is how far its runs train before it is judged (None: to the end); `rung` counts how often it was extended.
+    `env_steps` is how far its runs train before it is judged (None: to the end); `rung` counts its extensions.
     """
 
     id: str

@@ -67,6 +67,21 @@ class Catalogue:
                     None)
 
     @property
+    def mute(self) -> frozenset[str]:
+        """The skills, written with `-`, whose plugin never proposes a trial."""
+        return frozenset(skill.replace("_", "-") for plugin in self.plugins if "propose" not in plugin.hooks
+                         for skill in plugin.skills)
+
+    @property
+    def preflights(self) -> dict[str, tuple[str, ...]]:
+        """The run kinds that are done before anything is trained, by the skill that wants them."""
+        wanted: dict[str, tuple[str, ...]] = {}
+        for kind in self.run_kinds:
+            if kind.preflight_of:
+                wanted[kind.preflight_of] = (*wanted.get(kind.preflight_of, ()), kind.name)
+        return wanted
+
+    @property
     def sha256(self) -> str:
         """The hash of the content; equal catalogues have equal hashes."""
         return hashlib.sha256(json.dumps(to_plain(self), sort_keys=True).encode()).hexdigest()

@@ -40,6 +40,7 @@ class Training:
     shares: Shares = field(default_factory=Shares)
     transfer: Transfer | None = None  # None: it does not begin with another training's policy
     score_account: str = "success"  # of the episodes; what the task's metric is measured from, more is better
+    until: int | None = None  # env steps at which the run pauses, before `total_env_steps`; None: it does not
     env_steps: int = 0
     begun_env_steps: int = 0  # where this process began; above 0 when resumed
     scalars: dict[str, float] = field(default_factory=dict)
@@ -55,7 +56,12 @@ class Training:
     def final_env_steps(self) -> int:
         """Where the run will end: the env steps that were asked for, filled up to a whole rollout."""
         samples = self.ppo.rollout.num_samples
-        return math.ceil(self.total_env_steps / samples) * samples
+        return math.ceil(self.end_env_steps / samples) * samples
+
+    @property
+    def end_env_steps(self) -> int:
+        """How far the run is to go; its schedules are laid out for `total_env_steps` whatever this is."""
+        return min(self.until or self.total_env_steps, self.total_env_steps)
 
     @property
     def env_steps_per_s(self) -> float:
@@ -67,7 +73,7 @@ def run(training: Training) -> Outcome:
     """Train until the env steps are done; resumed equals uninterrupted, bit for bit on the CPU."""
     telemetry = Telemetry(training.folder.path)
     try:
-        while training.env_steps < training.total_env_steps:
+        while training.env_steps < training.end_env_steps:
             if training.transfer is not None:
                 training.transfer.begin(training)
             collect(training)

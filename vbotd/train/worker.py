@@ -24,7 +24,7 @@ from vbotd.train.transfer_episodes import INSTANCES, player
 
 # No training has such a seed, so an evaluation walks on ground that nobody has trained on.
 HELD_OUT_TERRAIN = 2**40
-TRAIN_KEYS = ("env_steps", "num_envs")
+TRAIN_KEYS = ("env_steps", "num_envs", "until")
 
 
 def train(folder: RunFolder) -> None:
@@ -95,7 +95,7 @@ def prepare(folder: RunFolder) -> loop.Training:
     threads.apply(spec.threads)
     card = registry.find(spec.task)
     settings = resolve(card, spec.params)
-    env_steps, num_envs = _sizes(card, spec)
+    env_steps, num_envs, until = _sizes(card, spec)
     env = build(card, settings, num_envs, spec.seed, spec.threads)
     ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation.size, NUM_JOINTS, num_envs, spec.seed)
     training = loop.Training(
@@ -103,6 +103,7 @@ def prepare(folder: RunFolder) -> loop.Training:
         spec=spec,
         params=spec.params,
         total_env_steps=env_steps,
+        until=until,
         env=env,
         ppo=ppo,
         score_account=account_of(card.metric.tag) if card.metric.direction == "max" else "success",
@@ -164,15 +165,16 @@ def _player(training: loop.Training, card: TaskCard) -> Play:
     return player(training, build_for)
 
 
-def _sizes(card: TaskCard, spec: RunSpec) -> tuple[int, int]:
+def _sizes(card: TaskCard, spec: RunSpec) -> tuple[int, int, int]:
     for key in spec.train:
         if key not in TRAIN_KEYS:
             raise SpecError(unknown_key("train", f"train.{key}", [f"train.{k}" for k in TRAIN_KEYS]))
     sizes = {"env_steps": card.env_steps, "num_envs": card.num_envs} | dict(spec.train)
+    sizes.setdefault("until", sizes["env_steps"])
     for key, value in sizes.items():
         if not isinstance(value, int | float) or isinstance(value, bool) or value < 1 or value != int(value):
             raise SpecError(f"train.{key} is {value!r} — it must be a whole number above 0")
-    return int(sizes["env_steps"]), int(sizes["num_envs"])
+    return int(sizes["env_steps"]), int(sizes["num_envs"]), int(sizes["until"])
 
 
 def _evaluation(spec: RunSpec) -> dict[str, Any]:
