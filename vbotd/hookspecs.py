@@ -41,6 +41,9 @@ class View(Protocol):
     def series(self, run_id: str, tag: str) -> Sequence[Point]:
         """Return at most 500 points of one series of one run, () where there is none."""
 
+    def histories(self, task: str) -> Sequence[History]:
+        """Return every campaign of a task that the workspace has seen, this one among them, the oldest first."""
+
 
 # Nouns: asked once, when the plugins are loaded. A name that is taken is an error that names both plugins,
 # and the later one is left out. A raise leaves out what that hook would have offered.

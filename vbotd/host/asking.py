@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import SkillCard
+from vbotd.errors import StoreError
 from vbotd.host.catalogue import Catalogue, same_name
 from vbotd.host.registry import Answered, Registry
 from vbotd.host.view import HostView, Library, RunSeries
@@ -90,7 +91,7 @@ class Desk:
         match ask.hook:
             case "propose":
                 return {"history": history, "count": given.get("count", 1),
-                        "view": HostView(self._library, history.record.id)}
+                        "view": HostView(self._library, history.record.id, self._of_task)}
             case "amend":
                 return {"history": history, "proposal": frozen(given["proposal"])}
             case "judge":
@@ -101,6 +102,17 @@ class Desk:
             case "follow_up":
                 return {"history": history, "run": _named(history.runs, ask.run, "run")}
         raise BadQuestion(f"no plugin can be asked '{ask.hook}'")
+
+    def _of_task(self, task: str) -> tuple[History, ...]:
+        """Return all campaigns of a task; none where there is no store yet."""
+        from vbotd.store.read import Reader
+
+        try:
+            with Reader(Layout(self._home).store) as reader:
+                names = [record.id for record in reader.records() if record.content.task == task]
+        except StoreError:
+            return ()
+        return tuple(frozen(history) for history in self._histories(names))
 
     def _history(self, campaign: str) -> History:
         from vbotd.store.read import Reader

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vbotd.domain.history import History
 from vbotd.hookspecs import Point
 from vbotd.layout import Layout
 
@@ -84,8 +85,9 @@ class RunSeries(Mapping[str, Sequence[Point]]):
 class HostView:
     """The view of one campaign that `vbotd_propose` is handed."""
 
-    def __init__(self, library: Library, campaign: str) -> None:
-        self._library, self._campaign = library, campaign
+    def __init__(self, library: Library, campaign: str,
+                 histories: Callable[[str], Sequence[History]] = lambda task: ()) -> None:
+        self._library, self._campaign, self._histories = library, campaign, histories
 
     def seed(self, label: str) -> int:
         """Return a seed in [0, 2**32) that depends on the campaign and the label alone."""
@@ -94,3 +96,7 @@ class HostView:
     def series(self, run_id: str, tag: str) -> Sequence[Point]:
         """Return at most 500 points of one series of one run, () where there is none."""
         return RunSeries(self._library, run_id)[tag]
+
+    def histories(self, task: str) -> Sequence[History]:
+        """Return every campaign of a task, this one among them, the oldest first."""
+        return self._histories(task)
