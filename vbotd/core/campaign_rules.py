@@ -55,7 +55,7 @@ def skills_of(file: CampaignFile) -> tuple[tuple[str, dict], ...]:
     """Return the skills of a campaign with their options; the default where the file names none."""
     if file.skills is not None:
         return tuple(file.skills)
-    searches = file.search is not None or (file.budget.trials or 1) > 1
+    searches = file.search is not None or (not file.stages and (file.budget.trials or 1) > 1)
     names = (["hp-search"] if searches else []) + (["curriculum"] if file.stages else [])
     return tuple((name, {}) for name in names)
 
@@ -86,6 +86,13 @@ def _a_search_says_how_many(file: CampaignFile, known: Known) -> Iterator[Troubl
     if file.search is not None and file.budget.trials is None:
         yield Trouble(path=("budget", "trials"), message="the key is missing, and a search needs it"
                       " — allowed: a whole number from 1 to 10000", fix="add it, as in 'budget: {trials: 27}'")
+
+
+def _stages_say_how_many(file: CampaignFile, known: Known) -> Iterator[Trouble]:
+    if file.stages and file.budget.trials is None:
+        yield Trouble(path=("budget", "trials"), message="the key is missing, and stages need it, for each attempt at a"
+                      " stage is a trial — allowed: a whole number from 1 to 10000",
+                      fix=f"add it, as in 'budget: {{trials: {4 * len(file.stages)}}}'")
 
 
 def _ranges_run_upwards(file: CampaignFile, known: Known) -> Iterator[Trouble]:
@@ -220,6 +227,7 @@ def _one_schedule(file: CampaignFile, known: Known) -> Iterator[Trouble]:
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (_a_task_is_named, ("stages",)),
     (_a_search_says_how_many, ("budget",)),
+    (_stages_say_how_many, ("budget",)),
     (_ranges_run_upwards, ()),
     (_settings_have_names, ()),
     (_nothing_is_fixed_and_searched, ()),

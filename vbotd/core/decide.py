@@ -79,7 +79,7 @@ def _run(state: State, seen: s.RunSeen, c: Circumstances) -> list[Event]:
         return []
     events: list[Event] = []
     event = reconcile(run, seen)
-    if run.kind != "train" and isinstance(event, e.RunEnded) and event.outcome == "finished":
+    if isinstance(event, e.RunEnded) and event.outcome in ("finished", "stopped"):
         events += [e.FindingMade(campaign=run.campaign, trial=run.trial, run=run.id, finding=finding, by=run.kind)
                    for finding in findings_of(seen.result)]
     if event is not None:
