@@ -8,26 +8,30 @@ from vbotd.domain.history import History
 from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Trial
 
+from .confirm import baseline, reported, winner
+from .credit import credit_lines
+from .knowledge import Knowledge, knowledge
 from .options import Options
-from .score import objectives, quality_of
+from .results import Result, results_of, value_of
+from .rungs import bracket_of, is_halving, millions
 from .space import distance
 from .study import importances, method
+from .wishes import defaults_of
 
 MIN_SCORED_FOR_IMPORTANCE = 8  # below, the ranking of settings is mostly the noise of a few runs
-NAMES = {"tpe": "TPE", "gp": "the Gaussian process", "cmaes": "CMA-ES"}
+NAMES = {"tpe": "TPE", "gp": "the Gaussian process", "cmaes": "CMA-ES", "auto": "a sampler"}
 
 
-def best_trial(history: History) -> Trial | None:
-    """Return the trial with the best objective, None before the first score; of equals the earlier."""
-    values = objectives(history)
-    scored = [trial for trial in history.trials if trial.id in values]
-    return max(scored, key=lambda trial: (values[trial.id], -trial.number), default=None)
+def best_result(history: History) -> tuple[Trial, Result] | None:
+    """Return the best trial of those trained the longest, None before the first score; of equals the earlier."""
+    found = [(trial, known[-1]) for trial in history.trials if (known := results_of(history, trial))]
+    return max(found, key=lambda one: (one[1].env_steps, value_of(history, one[1]), -one[0].number), default=None)
 
 
-def why(history: History, options: Options, params: Mapping[str, ParamValue], notes: Sequence[str] = ()) -> str:
+def why(history: History, options: Options, known: Knowledge, params: Mapping[str, ParamValue],
+        notes: Sequence[str] = ()) -> str:
     """Return what the search knows, what it tries and which trial that is near."""
-    scored = sum(trial.score is not None for trial in history.trials)
-    parts = [_method(history, options, scored), _knowledge(history, scored)]
+    parts = [_method(history, options, known), _counts(history)]
     nearest = min(history.trials, key=lambda trial: distance(history.campaign.space, params, trial.params),
                   default=None)
     if nearest is not None:
@@ -35,26 +39,31 @@ def why(history: History, options: Options, params: Mapping[str, ParamValue], no
     return "; ".join([*parts, *notes])
 
 
-def _method(history: History, options: Options, scored: int) -> str:
-    match how := method(history, options):
+def _method(history: History, options: Options, known: Knowledge) -> str:
+    scored = len(known.scored)
+    others = sum(not one.here for one in known.scored)
+    learnt = f", with {others} trials of earlier campaigns" if others else ""
+    match how := method(history, options, known):
         case "startup":
             wanted = options.startup(history.campaign.budget.trials)
-            return f"a random point to learn from ({scored} of {wanted} scored before {NAMES[options.sampler]} decides)"
+            return f"an evenly spread point to learn from ({scored} of {wanted} scored before " \
+                   f"{NAMES[options.sampler]} decides)"
         case "grid":
             return "the next point of the grid"
         case "random":
             return "a random point"
         case _:
-            return f"{NAMES[how]} expects an improvement here"
+            return f"{NAMES[how]} expects an improvement here{learnt}"
 
 
-def _knowledge(history: History, scored: int) -> str:
+def _counts(history: History) -> str:
+    scored = sum(trial.score is not None for trial in history.trials)
     failed = sum(trial.judged and trial.score is None for trial in history.trials)
     running = sum(not trial.judged for trial in history.trials)
     counts = [f"{scored} scored"] + [f"{number} {word}" for number, word in ((failed, "failed"), (running, "running"))
                                      if number]
-    best = best_trial(history)
-    return f"known: {', '.join(counts)}" + (f", best {_name(best)} with {_result(best)}" if best else "")
+    best = best_result(history)
+    return f"known: {', '.join(counts)}" + (f", best {_name(best[0])} with {best[1].score.value:.3g}" if best else "")
 
 
 def _name(trial: Trial) -> str:
@@ -82,37 +91,75 @@ def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def report_lines(histories: Sequence[History], limit: int = 15) -> tuple[str, ...]:
+def report_lines(nights: Sequence[tuple[History, Options]], skill: str, limit: int = 15) -> tuple[str, ...]:
     """Return the lines of the report section, whole campaigns only, as many as fit."""
     lines: list[str] = []
-    for number, history in enumerate(histories):
-        part = list(_campaign_lines(history))
-        left = len(histories) - number
+    for number, (history, options) in enumerate(nights):
+        part = list(_campaign_lines(history, options, skill))
+        left = len(nights) - number
         if len(lines) + len(part) + (left > 1) > limit:
             return (*lines, f"- and {left} more campaigns")
         lines += part
     return tuple(lines)
 
 
-def _campaign_lines(history: History) -> Iterator[str]:
+def _campaign_lines(history: History, options: Options, skill: str) -> Iterator[str]:
     scored = [trial for trial in history.trials if trial.score is not None]
-    known = _knowledge(history, len(scored)).removeprefix("known: ")
+    known = _counts(history).removeprefix("known: ")
     yield f"- **{history.record.id}**: {len(history.trials)} trials, {known}"
-    if not scored:
+    best = best_result(history)
+    if not scored or best is None:
         return
     yield "  - varied: " + ", ".join(_ranges(history, scored))
-    best = best_trial(history)
-    if best is not None and best.score is not None:
-        score, quality = best.score, quality_of(history, best)
-        tag = history.task.quality.tag if history.task and history.task.quality else ""
-        yield (f"  - best: {_name(best)} {score.value:.3g} [{score.low:.3g}, {score.high:.3g}] of {score.n} episodes"
-               + (f", {tag} {quality:.3g}" if quality is not None else "")
-               + ": " + ", ".join(f"{key} {_value(best.params.get(key))}" for key in _keys(history)))
+    yield _best_line(history, *best)
     if len(scored) >= MIN_SCORED_FOR_IMPORTANCE:
-        shares = list(importances(history).items())[:4]
+        shares = list(importances(history, knowledge(history)).items())[:4]
         if shares:
             yield (f"  - what mattered (of {len(scored)} trials, one seed each: a hint): "
                    + ", ".join(f"{key} {share:.0%}" for key, share in shares))
+    if is_halving(history, options):
+        yield from _rung_lines(history, options, skill)
+    yield from _confirmed_lines(history)
+    yield from credit_lines(history)
+
+
+def _best_line(history: History, best: Trial, result: Result) -> str:
+    score = result.score
+    tag = history.task.quality.tag if history.task and history.task.quality else ""
+    return (f"  - best: {_name(best)} {score.value:.3g} [{score.low:.3g}, {score.high:.3g}] of {score.n} episodes"
+            + (f", {tag} {result.quality:.3g}" if result.quality is not None else "")
+            + ": " + ", ".join(f"{key} {_value(best.params.get(key))}" for key in _keys(history)))
+
+
+def _rung_lines(history: History, options: Options, skill: str) -> Iterator[str]:
+    """Yield how many trials reached each rung, and how well each but the last ranks, where that is known."""
+    bracket = bracket_of(history, options, skill)
+    told = []
+    for place, rung in enumerate(bracket.steps.rungs):
+        reached = sum(place in entry.values for entry in bracket.entries)
+        measured = bracket.fidelities[place] if place < len(bracket.fidelities) else None
+        ranks = "" if measured is None or measured.correlation is None or measured.low is None else (
+            f" (ranks like the end: {measured.correlation:.2f} [{measured.low:.2f}, {measured.high:.2f}] "
+            f"of {measured.pairs} pairs)")
+        told.append(f"{reached} at {millions(rung)} env steps{ranks}")
+    over = f"; passed over, since it ranks nothing: {bracket.plan.first}" if bracket.plan.first else ""
+    yield "  - rungs: " + ", ".join(told) + over
+
+
+def _confirmed_lines(history: History) -> Iterator[str]:
+    """Yield what the winner and the baseline reach with seeds that chose nothing."""
+    best = winner(history)
+    if best is None or not (found := reported(history, best)):
+        return
+    plain = baseline(history, defaults_of(history))
+    other = reported(history, plain) if plain is not None and plain is not best else {}
+    line = f"  - with fresh seeds: {_name(best)} " + ", ".join(f"{one.value:.3g}" for one in found.values())
+    both = [seed for seed in found if seed in other]
+    if both and plain is not None:
+        better = sum(found[seed].value > other[seed].value for seed in both)
+        line += (f"; the baseline {_name(plain)} " + ", ".join(f"{other[seed].value:.3g}" for seed in both)
+                 + f" (higher in {better} of {len(both)} pairs)")
+    yield line
 
 
 def _keys(history: History) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,12 +35,17 @@ def skill() -> ModuleType:
     return load(Candidate(name="hp_search", module="vbotd_workspace.hp_search", source="plugins/hp_search", path=FILE))
 
 
+def part(name: str) -> ModuleType:
+    """Return a module of the skill, once it is loaded."""
+    return import_module(f"vbotd_workspace.hp_search.{name}")
+
+
 def view_of(history: History) -> HostView:
     return HostView(Library(Path("nowhere")), history.record.id)
 
 
 def use(**options: Any) -> list[SkillUse]:
-    return [SkillUse(name="hp-search", options=options)]
+    return [SkillUse(name="hp-search", options={"strategy": "plain", "sampler": "tpe"} | options)]
 
 
 def propose(skill: ModuleType, history: History, count: int = 1) -> list[Proposal]:
@@ -70,7 +76,7 @@ def test_the_first_proposal_is_the_tasks_defaults(skill: ModuleType) -> None:
 def test_defaults_outside_the_space_are_no_baseline(skill: ModuleType) -> None:
     space = SearchSpace(dimensions=(Dimension(key="ppo.learning_rate", kind="log", low=1e-3, high=1e-2),))
     (only,) = propose(skill, make_history(skills=use(), space=space))
-    assert only.params["ppo.learning_rate"] >= 1e-3 and "random point" in only.why
+    assert only.params["ppo.learning_rate"] >= 1e-3 and "evenly spread point" in only.why
 
 
 def test_wishes_come_after_the_baseline_and_misfits_are_told(skill: ModuleType) -> None:
@@ -139,18 +145,25 @@ def test_an_empty_space_has_one_setting(skill: ModuleType) -> None:
 
 def test_a_failed_trial_never_wins_and_has_no_number(skill: ModuleType) -> None:
     history = make_history([DEFAULTS, {**DEFAULTS, "ppo.epochs": 5}], [None, 0.0], skills=use())
-    values = skill.study.objectives(history)
-    assert list(values) == [history.trials[1].id]
-    from vbotd_workspace.hp_search.words import best_trial
-
-    assert best_trial(history).id == history.trials[1].id
+    assert list(part("score").objectives(history)) == [history.trials[1].id]
+    assert part("words").best_result(history)[0].id == history.trials[1].id
 
 
-def test_trials_enter_the_study_in_their_true_states(skill: ModuleType) -> None:
+def test_a_failure_of_the_settings_is_worse_than_the_worst_for_the_sampler_alone(skill: ModuleType) -> None:
+    history = tried(6)  # scores 0, 1/6, 2/6, one failed, two running
+    known = part("knowledge").knowledge(history)
+    with part("study").quiet_optuna() as optuna:
+        trials = part("study").build(optuna, SPACE, known).trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4 + ["RUNNING"] * 2
+    assert trials[3].value == pytest.approx(-2 / 6) and known.observations[3].value is None
+    assert history.trials[3].score is None
+
+
+def test_a_trial_that_the_machine_lost_says_nothing_of_its_settings(skill: ModuleType) -> None:
     history = tried(6)
-    with skill.study.quiet_optuna() as optuna:
-        states = [trial.state.name for trial in skill.study.build(optuna, history).trials]
-    assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL", "RUNNING", "RUNNING"]
+    runs = tuple(replace(run, outcome="lost") if run.trial == history.trials[3].id else run for run in history.runs)
+    known = part("knowledge").knowledge(replace(history, runs=runs))
+    assert [one.state for one in known.observations] == ["scored"] * 3 + ["unknown"] + ["running"] * 2
 
 
 @given(st.lists(st.tuples(st.integers(0, 256), st.floats(0.1, 100.0)), min_size=2, max_size=12))
@@ -158,7 +171,7 @@ def test_trials_enter_the_study_in_their_true_states(skill: ModuleType) -> None:
 def test_quality_never_outweighs_an_episode(skill: ModuleType, results: Sequence[tuple[int, float]]) -> None:
     scores, times = [wins / 256 for wins, _ in results], [time for _, time in results]
     history = make_history([{**DEFAULTS, "ppo.epochs": index} for index in range(len(results))], scores, quality=times)
-    found = skill.study.objectives(history)
+    found = part("score").objectives(history)
     values = [found[trial.id] for trial in history.trials]
     for one, (wins, time) in zip(values, results, strict=True):
         for other, (other_wins, other_time) in zip(values, results, strict=True):
