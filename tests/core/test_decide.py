@@ -277,7 +277,7 @@ def test_commands_act_answer_and_are_refused_with_what_would_work() -> None:
     assert state.campaigns["night-1123"].paused_why == "paused by ada"
     state, events = step(state, command("resume", id="night-1123"))
     assert kinds(events) == ["CommandAccepted", "CampaignResumed"]
-    for bad, words in ((command("fly"), "allowed: amend, cancel"), (command("pause", id="x"), "night-1123"),
+    for bad, words in ((command("fly"), "allowed: amend, approve, cancel"), (command("pause", id="x"), "night-1123"),
                        (command("resume", id="night-1123"), "not paused"),
                        (command("amend", id="night-1123", trials=1), "2 are there already"),
                        (command("amend", id="night-1123", hours=-1), "above 0"),

@@ -26,14 +26,18 @@ def begun(proposal: Proposal, runs: Iterable[Run]) -> Proposal:
     return replace(proposal, warm_start=replace(warm, checkpoint=found[-1])) if found else proposal
 
 
-def refusal(proposal: Proposal, campaign: CampaignRecord, trials: Sequence[Trial], circumstances: Circumstances) -> str:
-    """Return why a proposal is not admitted, "" when it is. `trials` are those of the campaign."""
+def refusal(proposal: Proposal, campaign: CampaignRecord, trials: Sequence[Trial], circumstances: Circumstances, *,
+            approved: bool = False) -> str:
+    """Return why a proposal is not admitted, "" when it is. `trials` are those of the campaign.
+
+    `approved`: a person lets it leave the declared space, though never what the task itself allows.
+    """
     found = [*_of_sizes(proposal), *_of_warm_start(proposal)]
     if proposal.extends:
         found += _of_extension(proposal, trials, campaign.content, circumstances)
     else:
         found += _of_place(proposal, campaign.content)
-        found += [] if found else _of_params(proposal, campaign.content, circumstances)
+        found += [] if found else _of_params(proposal, campaign.content, circumstances, approved=approved)
         twin = next((trial.id for trial in trials if same_setting(trial.proposal, proposal)), None)
         found += [f"it repeats {twin}"] if twin and not found else []
     return "; ".join(found)
@@ -130,8 +134,12 @@ def _of_place(proposal: Proposal, content: Campaign) -> Iterator[str]:
         yield f"its task is '{proposal.task}', here it is '{stage.task if stage else content.task}'"
 
 
-def _of_params(proposal: Proposal, content: Campaign, circumstances: Circumstances) -> Iterator[str]:
+def _of_params(proposal: Proposal, content: Campaign, circumstances: Circumstances, *, approved: bool
+               ) -> Iterator[str]:
     stage, card = stage_of(content, proposal.stage), circumstances.tasks.get(task_of(content, proposal))
+    if approved:
+        yield from outside_task(proposal.params, card)
+        return
     free = _may_change(proposal, content, circumstances)
     dimensions = {dimension.key for dimension in content.space.dimensions}
     beside = {key: value for key, value in proposal.params.items() if key not in dimensions
@@ -139,7 +147,7 @@ def _of_params(proposal: Proposal, content: Campaign, circumstances: Circumstanc
     searched = {key: value for key, value in proposal.params.items() if key not in beside}
     if stage is None or searched:
         yield from content.space.problems(searched)
-    yield from _outside(beside, card)
+    yield from outside_task(beside, card)
 
 
 def _may_change(proposal: Proposal, content: Campaign, circumstances: Circumstances) -> tuple[str, ...]:
@@ -152,7 +160,8 @@ def _may_change(proposal: Proposal, content: Campaign, circumstances: Circumstan
                  for prefix in card.may_change)
 
 
-def _outside(params: Mapping[str, ParamValue], card: TaskCard | None) -> Iterator[str]:
+def outside_task(params: Mapping[str, ParamValue], card: TaskCard | None) -> Iterator[str]:
+    """Yield what a task does not allow: keys that it does not know, values beyond its own bounds."""
     for key, value in params.items():
         known = card.param(key) if card else None
         if known is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from vbotd.core.admission import admitted, refusal
 from vbotd.core.advance import failures_in_a_row
+from vbotd.core.policy import REQUEST, WAITS, is_agent, ruling
 from vbotd.core.sighting import Circumstances, CommandSeen
 from vbotd.core.state import State
 from vbotd.domain import event as e
@@ -24,6 +25,11 @@ def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances
     try:
         if verb is None:
             raise Refused(f"there is no command '{seen.verb}' — allowed: {', '.join(sorted(VERBS))}")
+        ruled, why = ruling(state, seen, circumstances)
+        if ruled == "refuse":
+            raise Refused(why)
+        if ruled == "wait":
+            return [_request(state, seen, why)]
         campaign, answer, effects = verb(state, seen, circumstances)
     except Refused as refused:
         return [e.CommandRefused(key=seen.key, verb=seen.verb, args=dict(seen.args), principal=seen.principal,
@@ -33,6 +39,27 @@ def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances
 
 
 Effect = tuple[str, str, list[Event]]  # campaign, answer, events
+
+
+def _request(state: State, seen: CommandSeen, why: str) -> Event:
+    """Return the record of what an agent asks a person for; `vbotd approve KEY` gives the command anew."""
+    named = str(seen.args.get("id") or seen.args.get("campaign") or "").partition("/")[0]
+    return e.CommandAccepted(
+        key=seen.key, verb=REQUEST, args={"verb": seen.verb, "args": dict(seen.args), "why": why},
+        principal=seen.principal, campaign=named if named in state.campaigns else "",
+        answer=f"it {WAITS}, as request {seen.key}: {why}")
+
+
+def _decided(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
+    """Take note that a person decided a request; what it asked for comes by itself, as that person's command."""
+    request = str(seen.args.get("request", ""))
+    if not request:
+        raise Refused("say which request: args.request is its key")
+    return "", f"request {request}: {'approved' if seen.verb == 'approve' else 'rejected'} by {seen.principal}", []
+
+
+def _submit(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
+    raise Refused("a campaign is submitted as a file in state/inbox/ — 'vbotd submit FILE' puts it there")
 
 
 def _cancel(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
@@ -86,18 +113,21 @@ def _propose(state: State, seen: CommandSeen, circumstances: Circumstances) -> E
     if campaign.status != "open":
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}, it takes no proposal")
     trials = state.trials_of(campaign.id)
-    if len(trials) >= campaign.content.budget.trials:
+    approved = seen.args.get("approved") is True and not is_agent(seen.principal)
+    if len(trials) >= campaign.content.budget.trials and not approved:
         raise Refused(f"all {campaign.content.budget.trials} trials of '{campaign.id}' are taken — "
                       f"'vbotd amend {campaign.id} --trials N' makes room")
     params = seen.args.get("params")
     if not isinstance(params, Mapping):
         raise Refused("a proposal needs 'params', a mapping of settings to values")
     proposal = Proposal(params=dict(params), proposer=seen.principal, why=str(seen.args.get("why", ""))[:500])
-    why_not = refusal(proposal, campaign, trials, circumstances)
+    why_not = refusal(proposal, campaign, trials, circumstances, approved=approved)
     if why_not:
         raise Refused(why_not)
     event = admitted(campaign, len(trials) + 1, proposal)
-    return campaign.id, f"it is {event.trial}", [event]
+    room: list[Event] = [] if len(trials) < campaign.content.budget.trials else [
+        e.CampaignAmended(campaign=campaign.id, budget={"trials": len(trials) + 1}, by=seen.principal)]
+    return campaign.id, f"it is {event.trial}", [*room, event]
 
 
 def _amend(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
@@ -139,5 +169,6 @@ def _unknown(state: State, target: str) -> str:
 
 VERBS: Mapping[str, Callable[[State, CommandSeen, Circumstances], Effect]] = {
     "cancel": _cancel, "pause": _pause, "resume": _resume, "note": _note, "propose": _propose, "amend": _amend,
+    "approve": _decided, "reject": _decided, "submit": _submit,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,6 +28,18 @@ class ModelConfig(BaseModel):
     timeout_s: float = Field(default=60.0, gt=0, le=600, description="seconds until an answer is given up")
 
 
+class AgentsConfig(BaseModel):
+    """What agents may do by themselves; all else waits for a person, who finds it under "What needs you"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hours: float = Field(default=12.0, gt=0, le=10_000, description="the most hours of a campaign that an agent starts")
+    trials: int = Field(default=60, ge=1, le=10_000, description="the most trials of such a campaign")
+    open: int = Field(default=2, ge=0, le=100, description="how many of them may be open at once; 0: none")
+    may: list[Literal["pause", "resume", "cancel", "amend"]] = Field(
+        default=[], description="what they may do to campaigns of people, too")
+
+
 class Config(BaseModel):
     """All keys are optional; an unknown one is an error."""
 
@@ -47,7 +60,11 @@ class Config(BaseModel):
     fork_server: str = Field(default="auto", pattern="^(auto|always|never)$",
                              description="runs that start as copies of a process with torch loaded: auto (those of the "
                                          "bundled workers), always (a task's own workers, too), never")
+    agents: AgentsConfig = Field(default=AgentsConfig(), description="what agents may do by themselves")
     model: ModelConfig | None = Field(default=None, description="who is asked for opinions; default: nobody")
+
+
+BLOCKS: Mapping[str, type[BaseModel]] = {"model": ModelConfig, "agents": AgentsConfig}
 
 
 def parse_config(data: bytes, name: str = "vbotd.yaml") -> Config:
@@ -63,7 +80,7 @@ def parse_config(data: bytes, name: str = "vbotd.yaml") -> Config:
         except ValidationError as error:
             for item in error.errors():
                 line, column = _place(tree.keys, item["loc"])
-                allowed = ModelConfig.model_fields if item["loc"][:1] == ("model",) else Config.model_fields
+                allowed = BLOCKS.get(str(item["loc"][0]), Config).model_fields
                 problems.append(f"{name}:{line}:{column}: {'.'.join(map(str, item['loc']))}: {item['msg']} "
                                 f"(it is {item['input']!r}) — allowed keys: {', '.join(allowed)}")
     if problems:

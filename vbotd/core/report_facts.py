@@ -47,8 +47,9 @@ class Facts:
 
     `records` are the campaigns that are not closed and those closed lately, with all their `trials` and `runs`.
     `events` are the recent ones of REPORT_KINDS, in their order. `daemon_alive` is None where nobody looked.
-    `sections` are (plugin, its part). `metrics` is the score of each task that the catalogue knows (None: there is
-    no catalogue yet). `cores` may be used by runs.
+    `sections` are (plugin, its part). `requests` are what agents ask of a person and nobody has decided
+    yet. `metrics` is the score of each task that the catalogue knows (None: there is no catalogue yet).
+    `cores` may be used by runs.
     """
 
     now: float
@@ -60,6 +61,7 @@ class Facts:
     daemon_alive: bool | None = None
     rejected: tuple[RejectedFile, ...] = ()
     sections: tuple[tuple[str, Section], ...] = ()
+    requests: tuple[Stored, ...] = ()
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)
     metrics: Mapping[str, MetricCard] | None = None
     cores: int = 1

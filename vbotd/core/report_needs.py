@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from vbotd.core.auditing import WAY_OUT, broken_incentives, names
 from vbotd.core.judge import CONFIRM, gate_misses, scored_run
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import Facts, Need
-from vbotd.core.wording import clean, count, counted, duration, interval, number
+from vbotd.core.wording import clean, count, counted, duration, interval, number, setting
 from vbotd.domain import event as e
 from vbotd.domain.campaign import Gate
 from vbotd.domain.event import Event
@@ -22,8 +22,8 @@ MOST_EPISODES = 100_000  # beyond this many, "measure longer" is no advice
 
 def needs(facts: Facts) -> tuple[Need, ...]:
     """Return what needs a person, the most pressing first."""
-    return (*_daemon(facts), *_paused(facts), *_audited(facts), *_failed(facts), *_blocked(facts), *_rejected(facts),
-            *_task_missing(facts), *_silent_runs(facts), *_gate_missed(facts))
+    return (*_daemon(facts), *_requests(facts), *_paused(facts), *_audited(facts), *_failed(facts), *_blocked(facts),
+            *_rejected(facts), *_task_missing(facts), *_silent_runs(facts), *_gate_missed(facts))
 
 
 def gate_words(gates: tuple[Gate, ...]) -> str:
@@ -43,6 +43,29 @@ def _daemon(facts: Facts) -> Iterator[Need]:
         yield Need(text=f"the daemon is not running, and {counted(len(waiting), 'campaign')} "
                         f"({', '.join(record.id for record in waiting[:3])}) cannot go on",
                    command="vbotd run", origin="state/vbotd.lock is free")
+
+
+def _requests(facts: Facts) -> Iterator[Need]:
+    open_now = {record.id for record in facts.records if record.status != "closed"}
+    for stored in facts.requests:
+        asked = stored.event
+        # What was asked about a campaign that is over has answered itself.
+        if isinstance(asked, e.CommandAccepted) and (not asked.campaign or asked.campaign in open_now):
+            yield Need(text=f"{clean(asked.principal, 60)} asks to {request_words(asked)}",
+                       command=f"vbotd approve {asked.key}", origin=f"event {stored.seq}")
+
+
+def request_words(asked: e.CommandAccepted) -> str:
+    """Return what an agent asks for, and why it may not do it by itself."""
+    verb, args = clean(asked.args.get("verb", "?"), 40), asked.args.get("args")
+    given = dict(args) if isinstance(args, Mapping) else {}
+    target = clean(given.pop("id", "") or given.pop("campaign", "") or given.get("name", ""), 80)
+    params = given.get("params")
+    details = params if isinstance(params, Mapping) else {
+        key: value for key, value in given.items() if key not in ("why", "text", "name")}
+    said = ", ".join(f"{clean(key, 60)} {setting(value)}" for key, value in list(details.items())[:6])
+    return (f"{verb} {target}{': ' + said if said else ''} ({clean(asked.args.get('why', ''), 200)})"
+            + (f"; its words: {clean(given['why'], 120)}" if given.get("why") and verb != "submit" else ""))
 
 
 def _paused(facts: Facts) -> Iterator[Need]:

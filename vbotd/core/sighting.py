@@ -184,7 +184,7 @@ class Circumstances:
     skill wants done before anything is trained; `skills` are the cards by name, `mute` those that never propose;
     `judges` and `followers` are the plugins that answer those hooks, `followed` the runs about which the latter have
     been heard; `deadlines` is the epoch time at which a campaign has to be over; `nonce` makes this daemon's tokens
-    unique.
+    unique; `agents_may` are the commands that agents may give to campaigns of people, too.
     """
 
     now: float
@@ -204,3 +204,4 @@ class Circumstances:
     deadlines: Mapping[str, float] = field(default_factory=dict)
     max_attempts: int = 3
     block_after: int = 3
+    agents_may: frozenset[str] = frozenset()

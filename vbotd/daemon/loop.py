@@ -200,7 +200,8 @@ class Daemon:
             judges=self._questions.hooked("judge", self.state.blocked),
             followers=self._questions.hooked("follow_up", self.state.blocked),
             followed=frozenset(self._questions.followed),
-            max_attempts=self._config.max_attempts, block_after=self._config.block_after)
+            max_attempts=self._config.max_attempts, block_after=self._config.block_after,
+            agents_may=frozenset(self._config.agents.may))
 
     def _parse(self, data: bytes) -> Campaign | tuple[Problem, ...]:
         catalogue = self._questions.catalogue

@@ -35,7 +35,7 @@ def gather(reader: Reader, layout: Layout, now: float, *, sections: Iterable[tup
         trials=tuple(trial for record in records for trial in reader.trials(record.id)),
         events=events, deaths=_deaths(reader, events),
         daemon_alive=daemon_is_running(layout) if daemon_alive is None else daemon_alive,
-        rejected=_rejected(layout), sections=tuple(sections),
+        rejected=_rejected(layout), sections=tuple(sections), requests=reader.open_requests(),
         heartbeats=heartbeats(layout, (run.id for run in runs if run.is_live)),
         metrics=metric_cards(layout), cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
 

@@ -88,6 +88,19 @@ class Reader:
         row = self._one("SELECT accepted, answer FROM command WHERE key = ?", (key,))
         return (bool(row[0]), row[1]) if row else None
 
+    def command(self, key: str) -> Stored | None:
+        """Return the event that answered the command with this key, or None while it waits."""
+        row = self._one("SELECT seq FROM command WHERE key = ?", (key,))
+        found = self.events(after=row[0] - 1, limit=1) if row else ()
+        return found[0] if found else None
+
+    def open_requests(self, limit: int = 50) -> tuple[Stored, ...]:
+        """Return what agents ask of a person and nobody has decided yet, in its order, the newest at most."""
+        rows = self._all("SELECT seq FROM command AS asked WHERE verb = 'request' AND NOT EXISTS (SELECT 1 FROM "
+                         "command WHERE key IN (asked.key || '.approved', asked.key || '.rejected')) "
+                         "ORDER BY seq DESC LIMIT ?", (limit,))
+        return tuple(stored for row in reversed(rows) for stored in self.events(after=row[0] - 1, limit=1))
+
     def campaign_with(self, sha256: str) -> str | None:
         """Return the id of the campaign that was accepted with these very bytes."""
         row = self._one("SELECT id FROM campaign WHERE sha256 = ?", (sha256,))
