@@ -111,3 +111,18 @@ def test_stairs_going_down_mirror_those_going_up() -> None:
     tops = [[step.centre[2] + step.half[2] for step in flight] for flight in (up, down)]
     assert tops[0] == pytest.approx([1.1 + 0.1 * i for i in range(10)])
     assert tops[1] == pytest.approx(tops[0][::-1])
+
+
+def test_lower_steps_keep_their_places_and_lower_what_lies_behind_them() -> None:
+    low = Ground(variants(sections.whole_course, 1, 1, [1.0], [0.5]), (-5.0, 5.0), COURSE_Y)
+    here = np.zeros(1, dtype=int)
+
+    def height(x: float, y: float) -> float:
+        return float(low.height(here, np.array([x]), np.array([y]))[0])
+
+    assert height(3.0, 12.43) == pytest.approx(1.294 + 0.05, abs=0.005)  # first right step
+    assert height(-3.0, 14.8) == pytest.approx(1.294 + 0.75, abs=0.005)  # landing of the left stairs
+    assert height(0.0, 24.33) == pytest.approx(1.294, abs=0.005)  # the pads stay
+    assert height(4.5, 32.5) == pytest.approx(1.494, abs=0.005)
+    assert height(4.5, 30.7) == pytest.approx(1.494 - 0.5 * 0.151, abs=0.01)  # random terrain's edge
+    assert height(0.0, 31.23) == pytest.approx(1.494 + 0.05, abs=0.005)  # the ball's cap

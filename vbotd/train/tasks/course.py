@@ -30,12 +30,14 @@ from vbotd.train.tasks.observation import (
     ObservationTable,
     ObservationTerm,
 )
+from vbotd.train.tasks.practice import Practice
 from vbotd.train.tasks.robot import HOME_HEIGHT_M, RobotView
 from vbotd.train.tasks.routes import FOOTPRINT_HALF_M, Route
 from vbotd.train.tasks.scan import heading, scan_term
 from vbotd.train.tasks.settings import Settings
 from vbotd.train.tasks.terms import RewardTable, Term
 from vbotd.train.terrain.ground import LANE_M, Ground
+from vbotd.train.terrain.sections import PLATFORM_M
 
 FAR_M = 5.0  # scales the observed distance
 SIT_RADIUS_M = 1.0
@@ -91,8 +93,16 @@ class Course:
         route: Route,
         bounds: Bounds,
         ground: Ground,
+        difficulty: np.ndarray,
+        steps: np.ndarray,
         terms: Mapping[str, Term],
     ) -> None:
+        """Lay out a route on V variants of the ground.
+
+        Args:
+            difficulty: [V] in 0-1 of the hardest; tells how far a curriculum is.
+            steps: [V], the scale of each variant's steps, and so of the heights that waypoints ask for.
+        """
         env = settings.env
         self.route, self.ground, self._bounds = route, ground, bounds
         self.control_dt_s = options.control_dt_s
@@ -102,19 +112,26 @@ class Course:
         self.patience_steps = round(float(env["stagnation_s"]) / options.control_dt_s)
         self._sit_steps = max(round(SIT_HOLD_S / options.control_dt_s), 1)
         self.observation = ObservationTable(observation_terms(scan=bool(env["height_scan"])))
-        self.level = 1.0
+        self._difficulty = difficulty
         self._episode_steps = options.episode_steps
         self.shaping = CourseShaping.of(env)
-        self._place_waypoints(route)
+        self._place_waypoints(route, steps)
         self._clear(num_envs)
+        aided = bool(env["practice"])
+        self.practice_ground = Practice("ground", ground.num_variants, enabled=aided)
+        self.practice_legs = Practice("legs", len(self._group) + 1, enabled=aided)
         self.traces = Traces(num_envs, route, settings.reward, options.control_dt_s)
         self.rewards = RewardTable(terms, settings.reward, options.control_dt_s)
 
-    def _place_waypoints(self, route: Route) -> None:
+    def _place_waypoints(self, route: Route, steps: np.ndarray) -> None:
         ways = route.waypoints
         self.spots = np.array([*(w.xy for w in ways), route.sit_at])  # [W + 1, 2], the last: where to sit
         self._radius_m = np.array([w.radius_m for w in ways])
-        self._z_low, self._z_high = (np.array([w.z[i] for w in ways]) for i in (0, 1))
+        gates = np.array([w.z for w in ways]).T[:, None]  # [2, 1, W]
+        standing_z = PLATFORM_M + HOME_HEIGHT_M
+        # [V, W]: where landings are lower, a gate of the base's height is as far above them.
+        self._z_low, self._z_high = standing_z + (gates - standing_z) * steps[:, None]
+        self._under_z = PLATFORM_M + (gates[1] - PLATFORM_M) * steps[:, None]  # [V, W], which of two layers
         self._group = np.array([w.group for w in ways])
         self._counted = np.array([w.counted for w in ways])
         self._points = np.array([w.points for w in ways])
@@ -122,6 +139,7 @@ class Course:
     def _clear(self, num_envs: int) -> None:
         self.elapsed = np.zeros(num_envs, dtype=np.int64)  # control steps of the episode, as of the last `advance`
         self.variant = np.zeros(num_envs, dtype=np.int64)
+        self.leg = np.zeros(num_envs, dtype=np.int64)  # how many waypoints were collected when the episode began
         self.collected = np.zeros((num_envs, len(self._group)), dtype=bool)
         self.target = np.zeros(num_envs, dtype=np.int64)  # index into spots; the last: all is collected, go and sit
         self.local_xy = np.zeros((num_envs, 2))  # in the coordinates of the course
@@ -139,23 +157,35 @@ class Course:
 
     def begin(self, ids: np.ndarray, draws: np.ndarray, qpos: np.ndarray) -> np.ndarray:
         """Put robots into the start box, or, as an aid to learning, near a waypoint with those before it collected."""
+        self._look_back(ids)
         for name in PER_EPISODE:
             getattr(self, name)[ids] = 0
         along = draws[:, 1] < self._spawn_along
-        done = np.where(along, (draws[:, 2] * (len(self._group) + 1)).astype(np.int64), 0)
+        done = np.where(along, self.practice_legs.choose(draws[:, 2]), 0)
         along &= done > 0  # what begins before the first waypoint begins at the start
-        self.variant[ids] = (draws[:, 0] * self.ground.num_variants).astype(np.int64)
+        self.variant[ids] = self.practice_ground.choose(draws[:, 0])
+        self.leg[ids] = done
         self.collected[ids] = np.arange(len(self._group)) < done[:, None]
         self.target[ids] = done
         centred = 2.0 * draws[:, 3:5] - 1.0
         start = np.array(self._bounds.start_xy) + centred * self._bounds.start_half_m
         near = self.spots[np.maximum(done - 1, 0)] + centred * SPAWN_JITTER_M
         xy = np.where(along[:, None], near, start)
-        from_z = np.where(along, self._z_high[np.maximum(done - 1, 0)], np.inf)
+        from_z = np.where(along, self._under_z[self.variant[ids], np.maximum(done - 1, 0)], np.inf)
         yaw = 0.5 * math.pi + self._spawn_yaw_rad * (2.0 * draws[:, 5] - 1.0)
         self._stand(ids, xy, yaw, from_z, qpos)
         self.traces.begin(ids, xy)
         return ~along
+
+    def _look_back(self, ids: np.ndarray) -> None:
+        """Learn from the episodes that end here which ground and which leg of the route need practice.
+
+        Won is who came one waypoint further, or did what there was left to do; a fall behind it is the next leg's.
+        """
+        ids = ids[self.elapsed[ids] > 0]  # the first of a run has no episode before it
+        won = (self.collected[ids].sum(axis=1) > self.leg[ids]) | self.celebrated[ids]
+        self.practice_ground.learn(self.variant[ids], won)
+        self.practice_legs.learn(self.leg[ids], won)
 
     def _stand(self, ids: np.ndarray, xy: np.ndarray, yaw: np.ndarray, from_z: np.ndarray, qpos: np.ndarray) -> None:
         """Write start rows: standing along the slope below the feet, and so high that no foot is inside a step."""
@@ -200,7 +230,8 @@ class Course:
         covered = (np.abs(forward) <= FOOTPRINT_HALF_M[0]) & (np.abs(left) <= FOOTPRINT_HALF_M[1])
         near = (offset**2).sum(axis=2) < self._radius_m**2
         z = robot.pos_w_m[:, 2:3]
-        there = np.where(self._radius_m > 0.0, near, covered) & (z >= self._z_low) & (z <= self._z_high)
+        there = np.where(self._radius_m > 0.0, near, covered)
+        there &= (z >= self._z_low[self.variant]) & (z <= self._z_high[self.variant])
         groups = np.append(self._group, -1)
         self.newly = there & ~self.collected & (self._group == groups[self.target][:, None])
         self.collected = self.collected | self.newly
@@ -251,7 +282,7 @@ class Course:
         return Asked(place_w_m=place, reach_m=FOOTPRINT_HALF_M[1])
 
     def adapt(self, finished: Finished) -> None:
-        """Do nothing: starts all along the route are the aid to learning here."""
+        """Do nothing: `begin` looks back at every episode, also at those that do not count in the accounts."""
 
     def accounts(self, ids: np.ndarray, elapsed: np.ndarray, timed_out: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return waypoints, competition points and celebration of the ending episodes [M].
@@ -270,13 +301,19 @@ class Course:
             "furthest_y_m": self.local_xy[ids, 1],
         }
 
+    @property
+    def level(self) -> float:
+        """How rough the ground is on average, 0-1 of the roughest; 1 without variants that rise."""
+        return float(self.practice_ground.shares @ self._difficulty)
+
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a checkpoint holds."""
-        return {name: getattr(self, name) for name in PER_EPISODE} | self.traces.state()
+        mine = {name: getattr(self, name) for name in PER_EPISODE}
+        return mine | self.traces.state() | self.practice_ground.state() | self.practice_legs.state()
 
 
 PER_EPISODE = (
-    "variant", "collected", "target", "local_xy", "clearance_m", "distance_m", "closer_m", "newly", "anchor_xy",
+    "variant", "leg", "collected", "target", "local_xy", "clearance_m", "distance_m", "closer_m", "newly", "anchor_xy",
     "still", "sit", "last_sit", "sat", "celebrated", "fallen",
 )  # fmt: skip
 

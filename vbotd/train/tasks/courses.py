@@ -71,11 +71,9 @@ LONG_COURSE = Section(
 def make_section(section: Section, settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:
     """Build the environments of a run on one section; the seed decides the ground, too."""
     options = EnvOptions.of(settings.env)
-    count = int(settings.env["terrain_variants"])
-    highest = float(settings.env["roughness"])
-    rising = bool(settings.env["terrain_levels"])
-    roughness = np.linspace(1.0 / count, 1.0, count) * highest if rising else np.full(count, highest)
-    lanes = variants(section.build, count, seed, roughness.tolist())
+    difficulty = difficulties(int(settings.env["terrain_variants"]), rising=bool(settings.env["terrain_levels"]))
+    roughness, steps = (difficulty * float(settings.env[name]) for name in ("roughness", "steps"))
+    lanes = variants(section.build, len(difficulty), seed, roughness.tolist(), steps.tolist())
     model = compile_scene(lanes, options.physics_dt_s)
     task = Course(
         settings,
@@ -84,9 +82,20 @@ def make_section(section: Section, settings: Settings, num_envs: int, seed: int,
         route=section.routes[str(settings.env.get("route", ""))],
         bounds=section.bounds,
         ground=Ground(lanes, RASTER_X, section.bounds.y),
+        difficulty=difficulty,
+        steps=steps,
         terms=TERMS,
     )
     return environment_of(task, model, options, num_envs, seed, threads)
+
+
+def difficulties(count: int, *, rising: bool) -> np.ndarray:
+    """Return how hard each of `count` variants is, in 0-1 of what is asked: half of them rise to it, the rest is it.
+
+    So what was learnt on easy ground ends on several grounds that are as hard as those of an evaluation.
+    """
+    levels = (count + 1) // 2 if rising else 1
+    return np.minimum(np.arange(1, count + 1) / levels, 1.0)
 
 
 def make_section011(settings: Settings, num_envs: int, seed: int, threads: int) -> Environment:

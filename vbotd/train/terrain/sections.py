@@ -3,6 +3,9 @@
 x to the right, y ahead along the course, z up; metres. Where the publication names no figure, the choice is ours and
 is noted at the piece: the river bed's facets (their lengths, so that the bed falls 1.0 m), the height of the stepping
 stones (0.1 m above the bed), the planks' thickness. The eight cones are left out: their places are not published.
+
+Every builder takes the scale of the height maps and that of the steps; 1 is the competition's. Lower steps have lower
+landings: all of section 012 then lies nearer to the pads (`lowered`), in place, so that routes stay as they are.
 """
 
 from __future__ import annotations
@@ -28,14 +31,17 @@ BED_LENGTHS_M = (1.1, 1.0, 0.8, 0.6)
 STONES = ((0.36, 15.84), (3.5, 15.84), (2.0, 17.83), (0.36, 19.72), (3.5, 19.72))
 BALLS_X = (-3.0, 0.0, 3.0)
 BALL_Y = 31.23
+BALL_CAP_M = 0.1  # how much of a ball sticks out
+FINAL_M, RANDOM_DEPTH_M = 1.494, 0.151  # the last platform, and how much lower the random terrain's base lies
 BRIDGE_X, BRIDGE_HALF_WIDTH_M = -3.0, 1.32
 BRIDGE_Y = (15.2, 20.4)
+HEAD_M, BANK_M = 2.794, 2.294  # the landings of the left stairs, at the bridge, and of the right ones, at the bed
 BRIDGE_TOP_M, BRIDGE_SAG_M = 2.80, 0.205
 PLANKS = 23
 
 
-def start_and_bumps(rng: np.random.Generator, roughness: float) -> list[Piece]:
-    """Return section 011: the START pad, the bumpy field, a 15 degree ramp, and the platform at its top."""
+def start_and_bumps(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
+    """Return section 011: the START pad, the bumpy field, a 15 degree ramp, and the platform at its top. No steps."""
     return [
         _slab("start pad", x=(-5.0, 5.0), y=(-3.5, -1.5), top=0.0),
         _slab("below the bumps", x=(-5.0, 5.0), y=(-1.5, 2.0), top=0.0, colour=EARTH),
@@ -45,51 +51,60 @@ def start_and_bumps(rng: np.random.Generator, roughness: float) -> list[Piece]:
     ]
 
 
-def stairs_bridge_and_bed(rng: np.random.Generator, roughness: float) -> list[Piece]:
+def stairs_bridge_and_bed(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
     """Return section 012: the wave field, both stairs, the suspension bridge, the river bed and the mirrored stairs."""
     return [
         _slab("entry pad", x=(-5.0, 5.0), y=(8.0, 12.33), top=PLATFORM_M),
         _field("waves", rng, centre_y=10.33, half_y=1.5, base_m=PLATFORM_M, range_m=WAVE_RANGE_M * roughness),
-        *_both_stairs("up", first_y=12.33, up=True),
-        *_bed(),
-        _slab("bridge head", x=(-5.0, -1.0), y=(14.33, BRIDGE_Y[0]), top=2.794),
-        _slab("far bridge head", x=(-5.0, -1.0), y=(BRIDGE_Y[1], 21.33), top=2.794),
-        *_bridge(),
+        *_both_stairs("up", steps, first_y=12.33, up=True),
+        *_bed(steps),
+        _slab("bridge head", x=(-5.0, -1.0), y=(14.33, BRIDGE_Y[0]), top=lowered(HEAD_M, steps)),
+        _slab("far bridge head", x=(-5.0, -1.0), y=(BRIDGE_Y[1], 21.33), top=lowered(HEAD_M, steps)),
+        *_bridge(steps),
         *(
-            Disc(centre=(x, y, _bed_height(y) + 0.05), radius_m=0.75, half_m=0.05, part="stepping stones")
+            Disc(centre=(x, y, _bed_height(y, steps) + 0.05), radius_m=0.75, half_m=0.05, part="stepping stones")
             for x, y in STONES
         ),
-        *_both_stairs("down", first_y=21.33, up=False),
+        *_both_stairs("down", steps, first_y=21.33, up=False),
         _slab("exit pad", x=(-5.0, 5.0), y=(23.33, 25.33), top=PLATFORM_M),
     ]
 
 
-def step_and_balls(rng: np.random.Generator, roughness: float) -> list[Piece]:
-    """Return section 013: the low step, random terrain, three fixed balls sunk in the final slab, and that slab."""
+def step_and_balls(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
+    """Return section 013: the low step, random terrain, three fixed balls sunk in the final slab, and that slab.
+
+    The edges down to the random terrain and up from it are the steps, and the balls' caps.
+    """
+    base_m, sunk_m = FINAL_M - RANDOM_DEPTH_M * steps, BALL_CAP_M * (1.0 - steps)
     return [
         _slab("pad", x=(-5.0, 5.0), y=(25.33, 27.33), top=PLATFORM_M),
         Box(centre=(0.0, 27.58, 0.544), half=(5.0, 0.25, 0.75), part="below the step"),
         Box(centre=(0.0, 27.617, 1.301), half=(5.0, 0.269, 0.1), pitch_deg=21.8, part="step"),
         _slab("below the random terrain", x=(-5.0, 5.0), y=(27.83, 30.83), top=PLATFORM_M),
-        _field("random terrain", rng, centre_y=29.33, half_y=1.5, base_m=1.343, range_m=RANDOM_RANGE_M * roughness),
-        _slab("final platform", x=(-5.0, 5.0), y=(30.83, 33.83), top=1.494),
-        *(Ball(centre=(x, BALL_Y, 0.844), radius_m=0.75, part="balls") for x in BALLS_X),
+        _field("random terrain", rng, centre_y=29.33, half_y=1.5, base_m=base_m, range_m=RANDOM_RANGE_M * roughness),
+        _slab("final platform", x=(-5.0, 5.0), y=(30.83, 33.83), top=FINAL_M),
+        *(Ball(centre=(x, BALL_Y, 0.844 - sunk_m), radius_m=0.75, part="balls") for x in BALLS_X),
         Box(centre=(0.0, 34.33, 1.5), half=(5.0, 0.1, 0.6), part="end wall"),
     ]
 
 
-def whole_course(rng: np.random.Generator, roughness: float) -> list[Piece]:
+def whole_course(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
     """Return all three sections, 34 m."""
     parts = (start_and_bumps, stairs_bridge_and_bed, step_and_balls)
-    return [piece for part in parts for piece in part(rng, roughness)]
+    return [piece for part in parts for piece in part(rng, roughness, steps)]
 
 
-def rough_field(rng: np.random.Generator, roughness: float) -> list[Piece]:
-    """Return a square of 50 m with bumps of 0.1 m, for walking at a commanded velocity in any direction."""
+def rough_field(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
+    """Return a square of 50 m with bumps of 0.1 m, for walking at a commanded velocity in any direction. No steps."""
     side_m, range_m = 2.0 * ROUGH_HALF_M, ROUGH_RANGE_M * roughness
     heights = height_map(rng, (side_m, side_m), range_m, _correlation(rng), BORDER_M)
     half = (ROUGH_HALF_M, ROUGH_HALF_M)
     return [HeightField(centre=(0.0, 0.0), half=half, base_m=0.0, range_m=range_m, heights=heights, part="rough field")]
+
+
+def lowered(height_m: float, steps: float) -> float:
+    """Return where a height of section 012 lies when its steps are scaled by `steps`: nearer to the pads' level."""
+    return PLATFORM_M + (height_m - PLATFORM_M) * steps
 
 
 def bridge_height(y: float) -> float:
@@ -120,35 +135,35 @@ def _field(
     return HeightField(centre=(0.0, centre_y), half=half, base_m=base_m, range_m=range_m, heights=heights, part=part)
 
 
-def _both_stairs(way: str, *, first_y: float, up: bool) -> list[Piece]:
+def _both_stairs(way: str, steps: float, *, first_y: float, up: bool) -> list[Piece]:
     """Return the low stairs on the right, 10 x 0.10 m, and the high ones on the left, 10 x 0.15 m."""
     low, high = (
         stairs(
-            part=f"{side} stairs {way}", first_y=first_y, run_m=STEP_RUN_M, rise_m=rise_m, steps=10, base_m=PLATFORM_M,
-            x=x, up=up,
+            part=f"{side} stairs {way}", first_y=first_y, run_m=STEP_RUN_M, rise_m=rise_m * steps, steps=10,
+            base_m=PLATFORM_M, x=x, up=up,
         )
         for side, rise_m, x in (("right", 0.10, (-1.0, 5.0)), ("left", 0.15, (-5.0, -1.0)))
     )  # fmt: skip
     return [*low, *high]
 
 
-def _bed_profile() -> list[tuple[float, float]]:
+def _bed_profile(steps: float) -> list[tuple[float, float]]:
     """Return (y, height) at the facets' ends, from one bank down to the middle and up to the other."""
-    points = [(14.33, 2.294)]
+    points = [(14.33, lowered(BANK_M, steps))]
     for slope_deg, length_m in zip(BED_SLOPES_DEG, BED_LENGTHS_M, strict=True):
         y, z = points[-1]
-        points.append((y + length_m, z - length_m * math.tan(math.radians(slope_deg))))
+        points.append((y + length_m, z - length_m * math.tan(math.radians(slope_deg)) * steps))
     return points + [(2.0 * points[-1][0] - y, z) for y, z in reversed(points[:-1])]
 
 
-def _bed_height(y: float) -> float:
-    ys, zs = zip(*_bed_profile(), strict=True)
+def _bed_height(y: float, steps: float) -> float:
+    ys, zs = zip(*_bed_profile(steps), strict=True)
     return float(np.interp(y, ys, zs))
 
 
-def _bed() -> list[Piece]:
+def _bed(steps: float) -> list[Piece]:
     pieces: list[Piece] = []
-    profile = _bed_profile()
+    profile = _bed_profile(steps)
     for (y0, z0), (y1, z1) in itertools.pairwise(profile):
         pitch = math.atan2(z1 - z0, y1 - y0)
         length, half_z = math.hypot(y1 - y0, z1 - z0), 0.2
@@ -158,12 +173,12 @@ def _bed() -> list[Piece]:
     return pieces
 
 
-def _bridge() -> list[Piece]:
+def _bridge(steps: float) -> list[Piece]:
     half_y, half_z = (BRIDGE_Y[1] - BRIDGE_Y[0]) / PLANKS / 2.0, 0.025
     ys = [BRIDGE_Y[0] + (2 * i + 1) * half_y for i in range(PLANKS)]
     return [
         Box(
-            centre=(BRIDGE_X, y, bridge_height(y) - half_z),
+            centre=(BRIDGE_X, y, lowered(bridge_height(y), steps) - half_z),
             half=(BRIDGE_HALF_WIDTH_M, half_y, half_z),
             colour=WOOD,
             deck=True,

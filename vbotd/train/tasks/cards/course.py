@@ -34,13 +34,21 @@ def _adapted(cards: Sequence[ParamCard]) -> tuple[ParamCard, ...]:
 
 
 COURSE_CARDS = (
-    env("terrain_variants", 4, 1, 16, "", "how many grounds, from as many seeds, the robots of a run walk on"),
+    env("terrain_variants", 6, 1, 16, "", "how many grounds, from as many seeds, the robots of a run walk on"),
     env("roughness", 1.0, 0.0, 2.0, "", "scale of the height maps; 1 is the competition's"),
+    env("steps", 1.0, 0.1, 1.0, "", "scale of the height of steps and stairs; 1 is the competition's"),
     ParamCard(
         key="env.terrain_levels",
         default=True,
         scale="fixed",
-        summary="the variants of the ground rise from a part of the roughness to all of it",
+        summary="half of the variants of the ground rise from a part of roughness and steps to all of them",
+        evaluated_as=False,
+    ),
+    ParamCard(
+        key="env.practice",
+        default=True,
+        scale="fixed",
+        summary="grounds and places to begin from are drawn by what needs practice: neither lost nor won yet",
         evaluated_as=False,
     ),
     HEIGHT_SCAN_CARD,

@@ -1,0 +1,132 @@
+"""Do episodes go where there is something to learn, and does the course look back at them correctly?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vbotd.train.tasks import registry
+from vbotd.train.tasks.course import Course
+from vbotd.train.tasks.courses import difficulties
+from vbotd.train.tasks.environment import Environment
+from vbotd.train.tasks.practice import Practice
+from vbotd.train.tasks.settings import resolve
+
+TRIED = 2000  # episodes, long enough that the beginning is forgotten
+
+
+def practised(*success_rates: float) -> Practice:
+    practice = Practice("x", len(success_rates), enabled=True)
+    for i, rate in enumerate(success_rates):
+        for _ in range(TRIED // 20):
+            practice.learn(np.full(20, i), np.arange(20) < round(20 * rate))
+    return practice
+
+
+def make(name: str, num_envs: int = 64, **params: object) -> Environment:
+    card = registry.find(f"vbot_navigation_{name}")
+    return registry.call_target(card.factory)(resolve(card, params), num_envs, 1, 1)
+
+
+def course_of(env: Environment) -> Course:
+    assert isinstance(env.task, Course)
+    return env.task
+
+
+def test_all_situations_are_alike_before_anything_is_known() -> None:
+    assert Practice("x", 4, enabled=True).shares == pytest.approx(np.full(4, 0.25))
+
+
+def test_what_is_won_half_the_time_is_practised_most() -> None:
+    never, half, always = practised(0.0, 0.5, 1.0).shares
+    assert half > 5.0 * never
+    assert half > 5.0 * always
+    assert min(never, always) > 0.02  # nothing is given up, and nothing forgotten
+
+
+def test_a_harder_ground_takes_over_once_an_easier_one_is_won() -> None:
+    easy, hard = practised(0.95, 0.6).shares
+    assert hard > 3.0 * easy
+
+
+def test_without_practice_the_draws_are_uniform_and_nothing_is_learnt() -> None:
+    practice = Practice("x", 4, enabled=False)
+    practice.learn(np.zeros(1000, dtype=np.int64), np.ones(1000, dtype=bool))
+    draws = np.linspace(0.0, 1.0, 1000, endpoint=False)
+    assert np.array_equal(practice.choose(draws), (draws * 4).astype(int))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=200))
+def test_rates_stay_rates_and_shares_add_up_whatever_happens(episodes: list[tuple[int, bool]]) -> None:
+    practice = Practice("x", 3, enabled=True)
+    situations, success = (np.array(column) for column in zip(*episodes, strict=True)) if episodes else ([], [])
+    practice.learn(np.asarray(situations, dtype=np.int64), np.asarray(success, dtype=bool))
+    assert ((practice.won >= 0.0) & (practice.won <= 1.0)).all()
+    assert practice.shares.sum() == pytest.approx(1.0)
+
+
+def test_half_of_the_grounds_rise_and_the_others_are_as_hard_as_asked() -> None:
+    assert difficulties(6, rising=True) == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1])
+    assert difficulties(1, rising=True).tolist() == [1.0]
+    assert difficulties(3, rising=False).tolist() == [1.0] * 3
+
+
+def test_the_course_counts_an_episode_that_came_one_waypoint_further_as_won() -> None:
+    env = make("section011", 4, **{"env.spawn_along": 0.0})
+    env.start()
+    course = course_of(env)
+    env.step(np.zeros((4, 12), dtype=np.float32))
+    course.collected[:2, 0] = True
+    course.variant[:] = 3
+    env._reset(np.arange(4), np.full((4, env.num_draws), 0.5))
+    assert course.practice_legs.won[0] == pytest.approx(0.5)  # two of four, on the leg from the start
+    env.step(np.zeros((4, 12), dtype=np.float32))
+    course.collected[:, 0] = True
+    course.variant[:] = 2
+    env._reset(np.arange(4), np.full((4, env.num_draws), 0.5))
+    assert course.practice_ground.won[2] > 0.5
+    assert course.practice_ground.won[4] == 0.5  # nobody was there
+
+
+def test_an_evaluation_knows_no_practice_and_no_easy_ground() -> None:
+    card = registry.find("vbot_navigation_section013")
+    bare = {p.key: p.evaluated_as for p in card.params if p.evaluated_as is not None}
+    course = course_of(make("section013", 4, **bare))
+    assert not course.practice_ground.enabled and not course.practice_legs.enabled
+    assert course.level == pytest.approx(1.0)
+
+
+def test_what_was_practised_is_part_of_a_checkpoint() -> None:
+    one, other = make("section011", 4), make("section011", 4)
+    one.start()
+    other.start()
+    course_of(one).practice_legs.learn(np.zeros(50, dtype=np.int64), np.ones(50, dtype=bool))
+    other.restore(one.save())
+    assert course_of(other).practice_legs.won[0] == course_of(one).practice_legs.won[0] > 0.5
+
+
+@pytest.mark.parametrize(("name", "route"), [("section012", "river"), ("section012", "bridge"), ("section013", "ball")])
+def test_robots_begin_standing_also_where_steps_are_lower(name: str, route: str) -> None:
+    env = make(name, 256, **{"env.spawn_along": 1.0, "env.route": route, "env.terrain_variants": 4})
+    env.start()
+    clearance_m = course_of(env).clearance_m
+    assert clearance_m.min() > 0.15
+    assert clearance_m.max() < 0.6
+
+
+def test_the_gate_of_a_waypoint_is_as_far_above_a_lower_landing() -> None:
+    params = {"env.steps": 0.5, "env.terrain_levels": False, "env.spawn_along": 0.0, "env.terrain_variants": 1}
+    env = make("section012", 2, **params)
+    env.start()
+    course = course_of(env)
+    course.collected[:, 0] = True  # the waves
+    course.target[:] = 1
+    landing_z = 1.294 + 0.5 * 1.5
+    qpos = np.tile(env.home_qpos, (2, 1))
+    qpos[:, :2] = (-3.0, 14.6)
+    qpos[:, 2] = landing_z + np.array([0.277, 0.1])  # the second would lie on its belly
+    env.sim.reset(np.arange(2), qpos, np.zeros((2, 18)))
+    env.step(np.zeros((2, 12), dtype=np.float32))
+    assert course.collected[:, 1].tolist() == [True, False]
