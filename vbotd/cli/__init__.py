@@ -27,6 +27,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
         "propose": "Ask a campaign to try settings of your own.",
         "note": "Write a remark to a campaign.",
         "cancel": "End a campaign or a run before its time.",
+        "approve": "Let pass what an agent asks for, or turn it down.",
         "demo": "See a whole night in a few minutes.",
     },
     "What is true": {
