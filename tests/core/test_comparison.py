@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from vbotd.core.comparison import improvement_over_episodes, improvement_over_runs, paired_difference
 from vbotd.core.dogs import draw_groups
-from vbotd.core.signed_rank import holm, mean_ranks, signed_rank
+from vbotd.core.holm import holm
+from vbotd.core.signed_rank import mean_ranks, signed_rank
 
 
 def test_a_paired_rate_difference_by_the_book():

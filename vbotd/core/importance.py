@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vbotd.core.holm import holm
 from vbotd.core.interval import Measured, of_mean
-from vbotd.core.signed_rank import holm, mean_ranks
+from vbotd.core.signed_rank import mean_ranks
 from vbotd.core.wording import setting
 from vbotd.domain.task import ParamValue
 

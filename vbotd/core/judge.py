@@ -1,36 +1,91 @@
-"""What a trial is worth: held-out episodes decide, a failed run has no score, and one seed proves little."""
+"""What a trial is worth: held-out episodes decide, a failed run has no score, and one seed proves little.
+
+The score of the search seed chooses. Report seeds (the further ones) never choose: they say whether a trial is better
+than the baseline (`core/verdict`), and theirs is the number that is reported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from vbotd.core.interval import of_mean
+from vbotd.core.verdict.claims import SCORE, Claim, claim_of, claims_of
+from vbotd.core.verdict.looks import FEWEST_PAIRS
+from vbotd.core.verdict.words import claim_words, verdict_of
+from vbotd.core.wording import is_rate
 from vbotd.domain.campaign import Gate
 from vbotd.domain.metric import Measurement
 from vbotd.domain.skill import Opinion
 from vbotd.domain.task import TaskCard
-from vbotd.domain.trial import Run, Trial
+from vbotd.domain.trial import Run, Trial, Verdict
 
-SCORE = "score"  # purpose of the evaluation that a trial is chosen by
+__all__ = ["CONFIRM", "SCORE", "Reported", "best_of", "default_opinion", "gate_misses", "qualities", "rank_key",
+           "reported", "scored_run", "search_seed"]
+
 CONFIRM = "confirm"  # purpose of the evaluation on fresh instances that is reported
+# Proved better than the baseline goes before any score of one seed, and proved worse behind.
+_PROVED: Mapping[Verdict | None, int] = {"promote": 1, "discard": -1}
 
 
-def scored_run(runs: Iterable[Run], purpose: str = SCORE) -> Run | None:
-    """Return the finished evaluation of a trial that has the given purpose, the newest if there are several."""
-    found = [r for r in runs if r.kind == "evaluate" and r.purpose == purpose and r.outcome == "finished" and r.metrics]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What is reported of a trial, measured by runs whose seeds and episodes did not choose it.
+
+    `metrics` are means over the runs, each run counting once, with the interval of such a mean; `runs` are their ids.
+    """
+
+    metrics: Mapping[str, Measurement]
+    seeds: tuple[int, ...]
+    runs: tuple[str, ...]
+
+
+def search_seed(trial: Trial) -> int | None:
+    """Return the seed that the search compares a trial by, None for a trial of before trials had seeds."""
+    return trial.seeds[0] if trial.seeds else None
+
+
+def scored_run(runs: Iterable[Run], purpose: str = SCORE, seed: int | None = None) -> Run | None:
+    """Return the finished evaluation of a trial that has the given purpose, the newest if there are several.
+
+    With `seed` only that of a training with this seed counts: `search_seed(trial)` for what chose the trial.
+    """
+    found = [r for r in runs if r.kind == "evaluate" and r.purpose == purpose and r.outcome == "finished" and r.metrics
+             and (seed is None or r.seed == seed)]
     return found[-1] if found else None
+
+
+def reported(trial: Trial, runs: Iterable[Run]) -> Reported | None:
+    """Return what the report seeds of a trial had on fresh episodes, None where none of them was measured there."""
+    own = [run for run in runs if run.trial == trial.id]
+    found = [run for seed in trial.seeds[1:] if (run := scored_run(own, CONFIRM, seed)) is not None]
+    if not found:
+        return None
+    tags = [tag for tag in found[0].metrics if all(tag in run.metrics for run in found)]
+    return Reported(metrics={tag: _over_runs([run.metrics[tag] for run in found], tag) for tag in tags},
+                    seeds=tuple(run.seed for run in found), runs=tuple(run.id for run in found))
 
 
 def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], task: TaskCard) -> tuple[
         Opinion, Measurement | None]:
     """Return the core's own verdict on a trial and its score.
 
-    No score: discard, with the reason. The whole interval below that of the best so far: discard.
-    Otherwise keep. `promote` is not given on one seed's selection episodes.
+    No score: discard, with the reason. With report seeds that a trial before it has too: what the pairs say. The whole
+    interval below that of the best so far: discard. Otherwise keep: nothing is promoted on one seed.
+
+    Args:
+        runs: of the campaign; those of the trial alone do where there is nothing to compare it with.
+        others: the other trials that it competes with.
     """
-    run = scored_run(runs)
+    own = [run for run in runs if run.trial == trial.id]
+    run = scored_run(own, seed=search_seed(trial))
     score = run.metrics.get(task.metric.tag) if run is not None else None
     if run is None or score is None:
-        return Opinion(verdict="discard", why=_why_no_score(runs, task)), None
+        return Opinion(verdict="discard", why=_why_no_score(own, task)), None
+    claims = claims_of((trial, *others), runs, task.metric)
+    claim = claim_of(trial.id, claims)
+    if claim is not None:
+        return Opinion(verdict=verdict_of(claim), why=claim_words(claim, task.metric.tag)), score
     best = best_of(others, task)
     if best is not None and best.score is not None and _worse(score, best.score, task):
         return Opinion(verdict="discard", why=(
@@ -38,21 +93,22 @@ def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], 
             f"{best.id} with {best.score.value:.3f} [{best.score.low:.3f}, {best.score.high:.3f}]")), score
     return Opinion(verdict="keep", why=(
         f"{task.metric.tag} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] over {score.n} held-out episodes, "
-        "one seed")), score
+        f"{_how_sure(trial, claims)}")), score
 
 
 def best_of(trials: Iterable[Trial], task: TaskCard, quality: Mapping[str, float] | None = None) -> Trial | None:
-    """Return the best scored trial: the metric first, then the quality (by trial id), then the earlier number."""
+    """Return the best scored trial: one proved better first, then by score, quality (by trial id), earlier number."""
     scored = [t for t in trials if t.score is not None]
     if not scored:
         return None
     return max(scored, key=lambda t: rank_key(t, task, quality))
 
 
-def rank_key(trial: Trial, task: TaskCard, quality: Mapping[str, float] | None = None) -> tuple[float, float, int]:
+def rank_key(trial: Trial, task: TaskCard, quality: Mapping[str, float] | None = None
+             ) -> tuple[int, float, float, int]:
     """Return the sort key of a trial, larger is better; a trial without a score comes last."""
     if trial.score is None:
-        return (float("-inf"), 0.0, -trial.number)
+        return (-2, float("-inf"), 0.0, -trial.number)
     sign = 1.0 if task.metric.direction == "max" else -1.0
     worst = float("-inf")
     q = (quality or {}).get(trial.id)
@@ -60,7 +116,7 @@ def rank_key(trial: Trial, task: TaskCard, quality: Mapping[str, float] | None =
         second = worst if task.quality is not None and quality else 0.0
     else:
         second = q if task.quality.direction == "max" else -q
-    return (sign * trial.score.value, second, -trial.number)
+    return (_PROVED.get(trial.verdict, 0), sign * trial.score.value, second, -trial.number)
 
 
 def qualities(trials: Iterable[Trial], runs: Iterable[Run], task: TaskCard) -> dict[str, float]:
@@ -72,7 +128,7 @@ def qualities(trials: Iterable[Trial], runs: Iterable[Run], task: TaskCard) -> d
         by_trial.setdefault(run.trial, []).append(run)
     found = {}
     for trial in trials:
-        scored = scored_run(by_trial.get(trial.id, ()))
+        scored = scored_run(by_trial.get(trial.id, ()), seed=search_seed(trial))
         if scored is not None and task.quality.tag in scored.metrics:
             found[trial.id] = scored.metrics[task.quality.tag].value
     return found
@@ -99,6 +155,25 @@ def _said(gate: Gate, measured: Measurement | None) -> str:
 
 def _worse(score: Measurement, best: Measurement, task: TaskCard) -> bool:
     return score.high < best.low if task.metric.direction == "max" else score.low > best.high
+
+
+def _how_sure(trial: Trial, claims: Sequence[Claim]) -> str:
+    """Return what speaks for a score that makes no claim: how many seeds, and what would prove more."""
+    against = sum(claim.reference == trial.id for claim in claims)
+    if against:
+        return f"{len(trial.seeds)} seeds; {against} other{'s are' if against > 1 else ' is'} compared with it"
+    if len(trial.seeds) > 1:
+        return f"{len(trial.seeds)} seeds, but none that a trial before it has too: there is nothing to compare it with"
+    return f"one seed: {FEWEST_PAIRS} further ones, the same for it and the baseline, could confirm it"
+
+
+def _over_runs(measured: Sequence[Measurement], tag: str) -> Measurement:
+    """Return the mean over runs, with the interval that their spread over seeds gives it; of one run, its own."""
+    if len(measured) == 1:
+        return measured[0]
+    found = of_mean([m.value for m in measured])
+    low, high = (max(found["low"], 0.0), min(found["high"], 1.0)) if is_rate(tag) else (found["low"], found["high"])
+    return Measurement(value=found["value"], low=low, high=high, n=sum(m.n for m in measured))
 
 
 def _why_no_score(runs: Sequence[Run], task: TaskCard) -> str:

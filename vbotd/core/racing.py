@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from vbotd.core.accounts import Accounts, pooled
-from vbotd.core.signed_rank import holm, signed_rank
+from vbotd.core.holm import holm
+from vbotd.core.signed_rank import signed_rank
 from vbotd.domain.metric import Direction, MetricCard
 from vbotd.domain.task import TaskCard
 

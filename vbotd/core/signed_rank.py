@@ -1,4 +1,4 @@
-"""Are paired numbers shifted, or is that chance? Wilcoxon's test, exact with ties, and Holm's correction."""
+"""Are paired numbers shifted, or is that chance? Wilcoxon's test, exact with ties."""
 
 from __future__ import annotations
 
@@ -24,19 +24,6 @@ def signed_rank(differences: Sequence[float]) -> float:
     up, total = int(doubled[values > 0].sum()), int(doubled.sum())
     extreme = min(up, total - up)
     return _exact(doubled, extreme) if len(values) <= MOST_EXACT else _normal(doubled, extreme)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values corrected for how many there are, in the order given.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6.
-    """
-    corrected = [1.0] * len(p_values)
-    worst = 0.0
-    for place, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        worst = max(worst, min(1.0, (len(p_values) - place) * p_values[i]))
-        corrected[i] = worst
-    return corrected
 
 
 def mean_ranks(values: Sequence[float]) -> list[float]:
