@@ -12,8 +12,21 @@ from PIL import Image
 
 from vbotd.core.moments import Moment
 from vbotd.train import capture, worker
+from vbotd.train.capture_request import Request, parse_request
 from vbotd.train.checkpoint import read_index
-from vbotd.train.contact_sheet import CAPTION_PX, CELL, GAP_PX, HEAD_PX, Block, Column, contact_sheet
+from vbotd.train.contact_sheet import (
+    CAPTION_PX,
+    CELL,
+    GAP_PX,
+    HEAD_PX,
+    PLAIN_CAPTION_PX,
+    PLAIN_CELL,
+    Block,
+    Column,
+    contact_sheet,
+    plain_sheet,
+    spread,
+)
 from vbotd.train.gait_diagram import gait_diagram
 from vbotd.train.gl import NO_GL, RenderError
 from vbotd.train.overlay import asked_text, telemetry_lines, with_telemetry
@@ -67,6 +80,20 @@ def test_the_contact_sheet_breaks_into_even_bands():
     assert eight.size == (4 * (CELL[0] + GAP_PX) - GAP_PX, 2 * HEAD_PX + 3 * band)
 
 
+def test_a_sheet_for_a_model_says_nothing_but_the_time():
+    picture = np.full((480, 640, 3), 200, dtype=np.uint8)
+    sheet = plain_sheet([(0.5 * k, [picture, picture]) for k in range(4)])
+    width, height = PLAIN_CELL
+    assert sheet.size == (4 * (width + GAP_PX) - GAP_PX, PLAIN_CAPTION_PX + 2 * (height + GAP_PX) - GAP_PX)
+    assert (np.asarray(sheet)[PLAIN_CAPTION_PX:PLAIN_CAPTION_PX + height, :width] == 200).all()
+
+
+def test_events_come_before_regular_moments_where_there_is_no_room_for_all():
+    found = [Moment(index=k, time_s=k, reasons=("slip",) if k == 7 else ()) for k in range(10)]
+    assert [moment.index for moment in spread(found)] == [0, 1, 2, 3, 7, 9]
+    assert [moment.index for moment in spread(found, 3)] == [0, 7, 9]
+
+
 def test_the_gait_diagram_has_a_bar_for_each_stance():
     steps = [step(k) for k in range(100)]
     picture = np.asarray(gait_diagram(steps, 0.02, "title", [Moment(index=50, time_s=1.0, reasons=("fall",))]))
@@ -91,7 +118,7 @@ def test_the_gait_diagram_has_a_bar_for_each_stance():
 )
 def test_a_wrong_request_is_refused(asked, message):
     with pytest.raises(SpecError, match=message):
-        capture.parse_request(asked)
+        parse_request(asked)
 
 
 def test_without_opengl_the_numbers_and_the_diagram_are_there_and_the_rest_is_named(checkpoint, tmp_path, monkeypatch):
@@ -99,7 +126,7 @@ def test_without_opengl_the_numbers_and_the_diagram_are_there_and_the_rest_is_na
         raise RenderError(NO_GL)
 
     monkeypatch.setattr(capture, "choose_gl", refuse)
-    request = capture.Request(checkpoint=str(checkpoint), episodes=2, first=3, seconds=0.5)
+    request = Request(checkpoint=str(checkpoint), episodes=2, first=3, seconds=0.5)
     index = capture.take(request, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "capture.json").read_text())["missing"] == [NO_GL] == index["missing"]
     assert [file["file"] for file in index["files"]] == ["gait_e1.png", "gait_e2.png"]
@@ -107,13 +134,15 @@ def test_without_opengl_the_numbers_and_the_diagram_are_there_and_the_rest_is_na
     assert (first["instance"], second["instance"]) == (3, 4)
     assert first["ending"] in ("cut off", "fall")
     assert 0.0 < first["length_s"] <= 0.5
-    again = capture.take(capture.Request(checkpoint=str(checkpoint), first=4, seconds=0.5), tmp_path / "again")
+    assert first["kinematics"]["class"] in ("unclear", "falls")
+    assert index["metrics"]["gait/passes"]["n"] == 2 and index["metrics"]["capture/stills"]["value"] == 0.0
+    again = capture.take(Request(checkpoint=str(checkpoint), first=4, seconds=0.5), tmp_path / "again")
     assert again["episodes"][0]["total_reward"] == pytest.approx(second["total_reward"], rel=1e-3)
 
 
 def test_an_unknown_camera_is_an_error_before_anything_is_written(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "egl")
-    request = capture.Request(checkpoint=str(checkpoint), cameras=("track", "drone"))
+    request = Request(checkpoint=str(checkpoint), cameras=("track", "drone"))
     with pytest.raises(RenderError, match="camera 'drone' is not in the MJCF"):
         capture.take(request, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -131,10 +160,14 @@ def run(folder) -> dict:
 
 @pytest.mark.slow
 def test_a_capture_is_a_run_that_leaves_pictures_and_says_what_they_show(run_folder, checkpoint):
-    asked = {"checkpoint": str(checkpoint), "seconds": 0.3, "frames": 2, "cameras": ["side", "overview"]}
-    folder = run_folder("pictures", kind="capture", entry=ENTRY, capture=asked, train={})
+    asked = {"seconds": 0.3, "frames": 2, "cameras": ["side", "overview"]}
+    folder = run_folder("pictures", kind="capture", entry=ENTRY, capture=asked, checkpoint=str(checkpoint), train={})
     result = run(folder)
-    assert (result["outcome"], result["metrics"]) == ("finished", {})
+    assert result["outcome"] == "finished"
+    assert result["metrics"]["gait/unclear"]["value"] == 1.0  # 0.3 s prove no gait
+    (finding,) = result["findings"]
+    assert (finding["rule"], finding["level"], finding["value"]) == ("kinematic-gate", "warning", 0.0)
+    assert "unclear in 1 of 1 episodes (only 0.30 s long)" in finding["message"]
     assert result["checkpoint"]["path"] == str(checkpoint)
     out = folder.path / "capture"
     index = json.loads((out / "capture.json").read_text())
@@ -142,7 +175,8 @@ def test_a_capture_is_a_run_that_leaves_pictures_and_says_what_they_show(run_fol
         pytest.skip(index["missing"][0])
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.*")} == {
         "capture.json", *(file["file"] for file in index["files"])}  # fmt: skip
-    assert {file["kind"] for file in index["files"]} == {"gait", "frame", "contact sheet", "film"}
+    assert {file["kind"] for file in index["files"]} == {"gait", "frame", "contact sheet", "film", "look sheet"}
+    assert result["metrics"]["capture/stills"]["value"] == sum(file["kind"] == "frame" for file in index["files"])
     moments = index["episodes"][0]["moments"]
     frames = [file for file in index["files"] if file["kind"] == "frame"]
     assert [(file["time_s"], file["camera"]) for file in frames] == [
@@ -161,3 +195,4 @@ def test_a_capture_that_is_asked_to_stop_ends_with_what_it_has(run_folder, check
     capture.capture(folder)
     result = json.loads((folder.path / "result.json").read_text())
     assert (result["outcome"], result["reason"], result["env_steps"]) == ("stopped", "asked to stop", 1)
+    assert (result["metrics"], result["findings"]) == ({}, [])

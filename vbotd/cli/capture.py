@@ -78,7 +78,8 @@ def folder_of(layout: Layout, checkpoint: Path) -> Path:
 def _take(asked: Mapping[str, Any], target: Path) -> dict[str, Any]:
     from vbotd.train.threads import prepare
     prepare(1)  # a robot or a few: more threads only get in each other's way
-    from vbotd.train.capture import parse_request, take
+    from vbotd.train.capture import take
+    from vbotd.train.capture_request import parse_request
     from vbotd.train.render import RenderError
     from vbotd.train.runio import SpecError
     try:
@@ -123,9 +124,9 @@ def _in_context(question: str, index: Mapping[str, Any]) -> str:
 def _text(index: Mapping[str, Any], target: Path) -> str:
     rows = [(str(e["episode"]), str(e["instance"]), f"{e['ending']} after {e['length_s']:.2f} s",
              f"{e['mean_forward_mps']:.2f} m/s", _wanted(e), f"{e['largest_tilt_deg']:.0f}°",
-             f"{e['total_reward']:+.2f}", f"{e['gait']['diagonal']:.0%}") for e in index["episodes"]]
-    heads = ("episode", "instance", "ending", "forward", "asked", "tilt up to", "reward", "diagonal feet agree")
-    lines = [columns(heads, rows), ""]
+             f"{e['total_reward']:+.2f}", e["kinematics"]["class"]) for e in index["episodes"]]
+    heads = ("episode", "instance", "ending", "forward", "asked", "tilt up to", "reward", "gait")
+    lines = [columns(heads, rows), "", *(finding["message"] for finding in index["findings"]), ""]
     frames = sum(file["kind"] == "frame" for file in index["files"])
     lines += [f"{target / file['file']}  {file['shows']}" for file in index["files"] if file["kind"] != "frame"]
     if frames:

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+SLIP_MPS = 0.3  # a foot that is slower in the middle of its stance is rolling on its sphere
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instant:
-    """What the choice looks at in one control step. `touching` names what besides a foot touches the ground ("")."""
+    """What the choice looks at in one control step. `touching` names what besides a foot touches the ground ("").
+
+    `slip_mps` is the speed of the fastest foot in the middle of its stance.
+    """
 
     time_s: float
     tilt_deg: float
     touching: str = ""
+    slip_mps: float = 0.0
     at_goal: bool = False
 
 
@@ -34,8 +41,8 @@ def moments(instants: Sequence[Instant], ending: str, regular: int) -> tuple[Mom
     """Return the moments of an episode in their order, each control step once.
 
     `regular` of them are evenly spaced from the first control step to the last. The others are events: the first
-    contact of anything but a foot, the largest tilt, the first moment at the goal, and the end, called `ending`
-    ("" for an episode that was cut off).
+    contact of anything but a foot, the largest tilt, the worst slip, the first moment at the goal, and the end, called
+    `ending` ("" for an episode that was cut off).
     """
     if not instants:
         return ()
@@ -51,6 +58,8 @@ def moments(instants: Sequence[Instant], ending: str, regular: int) -> tuple[Mom
     touched = next((i for i, instant in enumerate(instants) if instant.touching), None)
     mark(touched, f"first {instants[touched].touching} contact" if touched is not None else "")
     mark(max(range(len(instants)), key=lambda i: instants[i].tilt_deg), "largest tilt")
+    slipped = max(range(len(instants)), key=lambda i: instants[i].slip_mps)
+    mark(slipped if instants[slipped].slip_mps > SLIP_MPS else None, "slip")
     mark(next((i for i, instant in enumerate(instants) if instant.at_goal), None), "at the goal")
     if ending:
         mark(last, ending)

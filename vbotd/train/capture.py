@@ -1,7 +1,9 @@
-"""What do a policy's episodes look like? Pictures, a contact sheet, a film and a gait diagram, listed in one file.
+"""What do a policy's episodes look like, and does it walk? Pictures, diagrams, and the kinematic gate's word.
 
-Writes, below the given folder: `capture.json`, `contact_sheet.png`, `film.mp4` (or `.gif`), `gait_e<episode>.png` and
-`frames/e<episode>_<time>_<camera>.png`. Without OpenGL only the diagrams and the index, which says what is missing.
+Writes, below the given folder: `capture.json` (which lists the files), `contact_sheet.png`, `film.mp4` (or `.gif`),
+`gait_e<episode>.png`, `look_e<episode>.jpg` (pictures only, for a model to look at) and
+`frames/e<episode>_<time>_<camera>.png`. Without OpenGL only the diagrams and the index, which says what is missing;
+the gate needs no picture.
 """
 
 from __future__ import annotations
@@ -11,15 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from vbotd.core.gait import gait
-from vbotd.core.moments import Instant, Moment, moments
+from vbotd.core.kinematic_gate import judge_clip
+from vbotd.core.moments import Instant, moments
 from vbotd.store.files import sha256_of, write_json_atomic
+from vbotd.train.capture_account import Episode, account, findings_of, metrics_of
+from vbotd.train.capture_request import Request, parse_request
 from vbotd.train.film import at_film_rate, has_video, write_frames, write_picture
 from vbotd.train.gl import RenderError, choose_gl
-from vbotd.train.runio import RunFolder, SpecError
+from vbotd.train.runio import RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,52 +31,8 @@ if TYPE_CHECKING:
     from vbotd.train.scene import Stage
 
 INDEX, SHEET = "capture.json", "contact_sheet.png"
-DEFAULT_CAMERAS = ("track", "side", "top")
-DEFAULT_INSTANCES = 100_001
-MAX_EPISODES, MAX_MOMENTS, MAX_SECONDS = 16, 24, 300.0
+LOOK_CAMERAS = ("side", "track")  # what a model is shown; the known answers are drawn by the same
 NO_VIDEO = 'a GIF instead of a video: PyAV is not installed — pip install "vbotd[video]"'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What to capture: `capture` in a run's spec.
-
-    The episodes are the instances `first`, `first + 1`, ... of the seed `instances`, as an evaluation numbers them.
-    `frames` regular moments of each are photographed, besides the events, by every one of the `cameras`; the first
-    camera films them, unless `film` is false. An episode is followed for at most `seconds`.
-    """
-
-    checkpoint: str
-    episodes: int = 1
-    first: int = 0
-    instances: int = DEFAULT_INSTANCES
-    seconds: float = 10.0
-    frames: int = 5
-    cameras: tuple[str, ...] = DEFAULT_CAMERAS
-    film: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
-    """One captured episode and the moments of it that are worth a picture."""
-
-    number: int
-    instance: int
-    steps: tuple[Step, ...]
-    moments: tuple[Moment, ...]
-
-    @property
-    def ending(self) -> str:
-        """How it ended; "cut off" where it would have gone on."""
-        return self.steps[-1].ending or "cut off"
-
-    @property
-    def title(self) -> str:
-        """The episode in a line."""
-        last = self.steps[-1]
-        away = "" if last.distance_m is None else f", {last.distance_m:.2f} m from the goal"
-        return (f"episode {self.number} (instance {self.instance}): {self.ending} after {last.time_s:.2f} s{away}, "
-                f"reward {last.total_reward:+.2f}")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -96,7 +55,10 @@ def capture(folder: RunFolder) -> None:
     """Capture as `spec.json` says, into the run's `capture/`, and write `result.json`."""
     began_s = time.perf_counter()
     spec = folder.spec()
-    request = parse_request(spec.capture or {})
+    asked = dict(spec.capture or {})
+    if spec.checkpoint is not None:
+        asked.setdefault("checkpoint", spec.checkpoint)
+    request = parse_request(asked)
 
     def tick(env_steps: int) -> bool:
         folder.heartbeat(
@@ -110,7 +72,9 @@ def capture(folder: RunFolder) -> None:
         "outcome": "stopped" if stopped else "finished",
         "reason": "asked to stop" if stopped else "; ".join(index["missing"]),
         "env_steps": index["env_steps"], "wall_s": round(time.perf_counter() - began_s, 3),
-        "simulated_s": index["env_steps"] * index["control_dt_s"], "checkpoint": index["checkpoint"], "metrics": {},
+        "simulated_s": index["env_steps"] * index["control_dt_s"], "checkpoint": index["checkpoint"],
+        # What was cut short says nothing about a gait.
+        "metrics": {} if stopped else index["metrics"], "findings": [] if stopped else index["findings"],
     })  # fmt: skip
 
 
@@ -139,7 +103,8 @@ def take(
 
     for camera in request.cameras:
         check_camera(loaded.env.sim.model, camera)
-    episodes = _roll(request, loaded, tick)
+    episodes = _roll(request, loaded, dt_s, tick)
+    words = [episode.word for episode in episodes]
     out.mkdir(parents=True, exist_ok=True)
     _diagrams(album, episodes, dt_s)
     if not album.missing:
@@ -154,51 +119,15 @@ def take(
         "request": asdict(request) | {"cameras": list(request.cameras)}, "control_dt_s": dt_s,
         "env_steps": sum(len(episode.steps) for episode in episodes),
         "episodes": [account(episode, dt_s) for episode in episodes],
+        "metrics": metrics_of(words, sum(file["kind"] == "frame" for file in album.files)),
+        "findings": findings_of(words),
         "files": album.files, "missing": album.missing,
     }  # fmt: skip
     write_json_atomic(out / INDEX, index)
     return index
 
 
-def parse_request(asked: Mapping[str, Any]) -> Request:
-    """Return the request in a spec's `capture`; SpecError for what cannot be."""
-    known = {name: Request.__dataclass_fields__[name] for name in Request.__dataclass_fields__}
-    for key in asked:
-        if key not in known:
-            raise SpecError(f"no setting 'capture.{key}' — there are {', '.join(known)}")
-    if not isinstance(asked.get("checkpoint"), str):
-        raise SpecError("capture.checkpoint is missing — give the path of a ckpt_*.pt file")
-    for key, low, high in (("episodes", 1, MAX_EPISODES), ("first", 0, 2**31), ("instances", 0, 2**62),
-                           ("frames", 1, MAX_MOMENTS), ("seconds", 0.1, MAX_SECONDS)):  # fmt: skip
-        value = asked.get(key, low)
-        kinds = int | float if key == "seconds" else int
-        if not isinstance(value, kinds) or isinstance(value, bool) or not low <= value <= high:
-            raise SpecError(f"capture.{key} is {value!r} — allowed: {low} to {high}")
-    cameras = asked.get("cameras", DEFAULT_CAMERAS)
-    if not isinstance(cameras, list | tuple) or not cameras or not all(isinstance(name, str) for name in cameras):
-        raise SpecError(f"capture.cameras is {cameras!r} — give a list of names, such as {list(DEFAULT_CAMERAS)}")
-    if not isinstance(asked.get("film", True), bool):
-        raise SpecError(f"capture.film is {asked['film']!r} — allowed: true, false")
-    return Request(**dict(asked) | {"cameras": tuple(cameras)})
-
-
-def account(episode: Episode, dt_s: float) -> dict[str, Any]:
-    """Return an episode in numbers, for the index."""
-    steps, last = episode.steps, episode.steps[-1]
-    asked = [step.asked_velocity[0] for step in steps if step.asked_velocity is not None]
-    return {
-        "episode": episode.number, "instance": episode.instance, "ending": episode.ending,
-        "length_s": round(last.time_s, 3),
-        "total_reward": round(last.total_reward, 4), "mean_forward_mps": round(fmean(s.velocity[0] for s in steps), 4),
-        "mean_asked_forward_mps": round(fmean(asked), 4) if asked else None,
-        "largest_tilt_deg": round(max(step.tilt_deg for step in steps), 2),
-        "distance_m": None if last.distance_m is None else round(last.distance_m, 3),
-        "gait": asdict(gait([step.foot_contact for step in steps], dt_s)),
-        "moments": [{"time_s": round(moment.time_s, 3), "reasons": list(moment.reasons)} for moment in episode.moments],
-    }  # fmt: skip
-
-
-def _roll(request: Request, loaded: Any, tick: Tick) -> list[Episode]:
+def _roll(request: Request, loaded: Any, dt_s: float, tick: Tick) -> list[Episode]:
     """Run the episodes side by side, each until its end or its time is over."""
     from vbotd.train.evaluate import instance_draws
     from vbotd.train.rollout import drive
@@ -206,25 +135,27 @@ def _roll(request: Request, loaded: Any, tick: Tick) -> list[Episode]:
     env = loaded.env
     draws = instance_draws(request.instances, request.first + request.episodes, env.num_draws)[request.first:]
     lived: list[list[Step]] = [[] for _ in range(request.episodes)]
-    limit = max(round(request.seconds / env.options.control_dt_s), 1)
+    limit = max(round(request.seconds / dt_s), 1)
     for k, row in enumerate(islice(drive(env, loaded.act, draws), limit)):
         open_ = [(steps, step) for steps, step in zip(lived, row, strict=True) if not steps or not steps[-1].ending]
         for steps, step in open_:
             steps.append(step)
         if not open_ or not tick(k * request.episodes):
             break
-    return [
-        Episode(number=i + 1, instance=request.first + i, steps=tuple(steps), moments=_moments(steps, request.frames))
-        for i, steps in enumerate(lived)
-    ]
+    return [_episode(i + 1, request, steps, env.sim.model, dt_s) for i, steps in enumerate(lived)]
 
 
-def _moments(steps: list[Step], regular: int) -> tuple[Moment, ...]:
+def _episode(number: int, request: Request, steps: list[Step], model: Any, dt_s: float) -> Episode:
+    from vbotd.train.clip import clip_of
+
+    clip = clip_of(steps, model, dt_s)
     instants = [
-        Instant(time_s=step.time_s, tilt_deg=step.tilt_deg, touching=step.touching, at_goal=step.at_goal)
-        for step in steps
-    ]
-    return moments(instants, steps[-1].ending, regular)
+        Instant(time_s=step.time_s, tilt_deg=step.tilt_deg, touching=step.touching, at_goal=step.at_goal,
+                slip_mps=float(slip))
+        for step, slip in zip(steps, clip.slip_mps, strict=True)
+    ]  # fmt: skip
+    return Episode(number=number, instance=request.first + number - 1, steps=tuple(steps),
+                   moments=moments(instants, steps[-1].ending, request.frames), word=judge_clip(clip))  # fmt: skip
 
 
 def _diagrams(album: Album, episodes: list[Episode], dt_s: float) -> None:
@@ -245,6 +176,8 @@ def _pictures(album: Album, request: Request, model: Any, episodes: list[Episode
     for old in (album.folder / "frames").glob("e*_*.png"):
         old.unlink()
     with Stage(model) as stage:
+        for episode in episodes:
+            _look_sheet(album, stage, episode, tick)
         blocks = [Block(title=episode.title, columns=tuple(_frames(album, request, stage, episode, dt_s, tick)))
                   for episode in episodes]  # fmt: skip
     path = album.folder / SHEET
@@ -256,6 +189,22 @@ def _pictures(album: Album, request: Request, model: Any, episodes: list[Episode
         with Stage(model, shadows=False) as stage:
             written = write_frames(_film(request, stage, episodes, dt_s, tick), album.folder / "film.mp4")
         album.add(written, "film", "all episodes one after another, in real time", camera=request.cameras[0])
+
+
+def _look_sheet(album: Album, stage: Stage, episode: Episode, tick: Tick) -> None:
+    """Write the pictures that a model is shown: no telemetry on them that it could read its answer from."""
+    from vbotd.train.contact_sheet import plain_sheet, spread
+
+    stage.begin_episode()
+    columns = []
+    for moment in spread(episode.moments):
+        step = episode.steps[moment.index]
+        columns.append((step.time_s, [stage.picture(step.qpos, camera, step.place_w_m, step.reach_m)
+                                      for camera in LOOK_CAMERAS]))  # fmt: skip
+        tick(moment.index)
+    path = album.folder / f"look_e{episode.number}.jpg"
+    write_picture(plain_sheet(columns), path)
+    album.add(path, "look sheet", "pictures without telemetry, for a model", episode=episode.number)
 
 
 def _frames(

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vbotd.core.moments import Moment
 from vbotd.train.overlay import DIM, INK, draw_feet, font, telemetry_lines
 from vbotd.train.rollout import Step
 
 CELL = (320, 240)
 PER_ROW = 6  # at most: 1,920 pixels: what a screen shows, and what a vision model does not shrink much
+PLAIN_CELL, PLAIN_COLUMNS, PLAIN_CAPTION_PX = (200, 150), 6, 20  # a model is asked about several such sheets at once
 CAPTION_PX, HEAD_PX, GAP_PX = 80, 34, 4
 GROUND = (24, 28, 34)
 EVENT = (255, 190, 90)
@@ -51,6 +53,31 @@ def contact_sheet(blocks: Sequence[Block], cameras: Sequence[str], dt_s: float) 
             _paste(sheet, draw, (k * (CELL[0] + GAP_PX), y), column, cameras if k == 0 else (), dt_s)
         y += band_px
     return sheet
+
+
+def plain_sheet(columns: Sequence[tuple[float, Sequence[np.ndarray]]]) -> Image.Image:
+    """Return moments from left to right as small pictures below each other, with nothing said but the time.
+
+    Args:
+        columns: the time in the episode, s, and a picture [H, W, 3] uint8 a camera.
+    """
+    rows = len(columns[0][1])
+    width, height = PLAIN_CELL[0] + GAP_PX, PLAIN_CELL[1] + GAP_PX
+    sheet = Image.new("RGB", (len(columns) * width - GAP_PX, PLAIN_CAPTION_PX + rows * height - GAP_PX), GROUND)
+    draw = ImageDraw.Draw(sheet)
+    for k, (time_s, pictures) in enumerate(columns):
+        draw.text((k * width + 6, 2), f"{time_s:.2f} s", fill=INK, font=font(14))
+        for row, picture in enumerate(pictures):
+            small = Image.fromarray(picture).resize(PLAIN_CELL, Image.Resampling.LANCZOS)
+            sheet.paste(small, (k * width, PLAIN_CAPTION_PX + row * height))
+    return sheet
+
+
+def spread(moments: Sequence[Moment], most: int = PLAIN_COLUMNS) -> tuple[Moment, ...]:
+    """Return at most so many of the moments, in their order: the first and the last, events, then regular ones."""
+    ends = {moments[0].index, moments[-1].index}
+    by_worth = sorted(moments, key=lambda moment: (moment.index not in ends, not moment.reasons, moment.index))
+    return tuple(sorted(by_worth[:most], key=lambda moment: moment.index))
 
 
 def _bands(block: Block) -> list[tuple[str, tuple[Column, ...]]]:

@@ -14,6 +14,7 @@ from vbotd.store.files import write_atomic
 from vbotd.train.gl import RenderError
 
 FRAMES_PER_S = 25
+JPEG_QUALITY = 70
 GIF_EVERY = 2  # a GIF is for looking at, not for slow motion, and is large enough as it is
 
 Frames = Iterable[np.ndarray]
@@ -48,12 +49,15 @@ def has_video() -> bool:
 
 
 def write_picture(picture: np.ndarray | Any, out: Path) -> None:
-    """Write an array [H, W, 3] uint8, or a Pillow image, as a PNG: whole or not at all."""
+    """Write an array [H, W, 3] uint8, or a Pillow image, as a PNG, or a small JPEG: whole or not at all."""
     from PIL import Image
 
     image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     data = io.BytesIO()
-    image.save(data, format="PNG", optimize=True)
+    if out.suffix == ".jpg":
+        image.save(data, format="JPEG", quality=JPEG_QUALITY, optimize=True)
+    else:
+        image.save(data, format="PNG", optimize=True)
     write_atomic(out, data.getvalue())
 
 

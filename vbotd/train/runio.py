@@ -37,6 +37,7 @@ class RunSpec:
     train: Mapping[str, Any]
     evaluate: Mapping[str, Any] | None = None  # None for other kinds
     capture: Mapping[str, Any] | None = None  # same
+    checkpoint: str | None = None  # of the run that this one follows; None where it follows none that has one
     resume_from: str | None = None  # None to begin at the beginning
     warm_start: Mapping[str, Any] | None = None  # None to begin with random weights
     token: str = ""
@@ -126,6 +127,7 @@ def parse_spec(raw: Any) -> RunSpec:
         train=raw.get("train") or {},
         evaluate=raw.get("evaluate"),
         capture=raw.get("capture"),
+        checkpoint=raw.get("checkpoint"),
         resume_from=raw.get("resume_from"),
         warm_start=raw.get("warm_start"),
         token=raw.get("token") or "",
