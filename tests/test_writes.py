@@ -22,6 +22,8 @@ ALLOWED_IF_THERE: dict[str, str] = {
     "vbotd/host/server.py": "wraps the pipe to the daemon, no file",
     "vbotd/store/inbox.py": "fills a temporary file that must take its name by link, so as never to replace one",
     "vbotd/train/checkpoint.py": "torch saves into a file object; temporary, fsync and rename are done around it",
+    "vbotd/agent/job_process.py": "a verb writes its output there as it goes; exit.json, which appears whole, ends it",
+    "vbotd/agent/jobs.py": "a folder that is made aside, with the request in it, and takes its name in one step",
     "vbotd/train/film.py": "an encoder writes the video as it goes, which may be large",
     "vbotd/core/campaign_docs.py": "run by a developer to renew docs/ and schemas/, never by vbotd",
 }
