@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from vbotd.core.admission import admitted, task_of
 from vbotd.core.auditing import audit_due, is_awaited, is_preflight, stopped_due
-from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run
+from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run, search_seed
 from vbotd.core.sighting import Circumstances
 from vbotd.core.slots import choose_starts
 from vbotd.core.state import State, fold
-from vbotd.core.trialplan import evaluation, is_ready_to_judge, judged, next_run
+from vbotd.core.trialplan import evaluation, is_ready_to_judge, judged, judged_anew, next_run
 from vbotd.domain import event as e
 from vbotd.domain.campaign import Campaign
 from vbotd.domain.event import Event, Stored
@@ -41,6 +41,10 @@ def advance(state: State, circumstances: Circumstances) -> tuple[Event, ...]:
 
 
 def _due(state: State, circumstances: Circumstances) -> Iterator[Event]:
+    if circumstances.hold and not state.held:
+        yield e.LaunchesHeld(why=circumstances.hold)
+    elif state.held and not circumstances.hold:
+        yield e.LaunchesReleased()
     for campaign in state.campaigns.values():
         task = circumstances.tasks.get(campaign.content.task)
         if campaign.status not in ("open", "closing"):
@@ -64,6 +68,8 @@ def _trials_due(state: State, campaign: CampaignRecord, circumstances: Circumsta
     waits = campaign.status == "open" and is_awaited(state, campaign, circumstances)
     for trial in state.trials_of(campaign.id):
         task = circumstances.tasks.get(task_of(campaign.content, trial.proposal))
+        if trial.judged and task is not None:
+            yield from filter(None, (judged_anew(trial, state, task),))
         if trial.judged or waits or task is None:
             continue
         runs = state.runs_of(trial.id)
@@ -131,7 +137,7 @@ def _closing_due(state: State, campaign: CampaignRecord, circumstances: Circumst
 
 
 def _closed(campaign: CampaignRecord, champion: Trial, state: State) -> e.CampaignClosed:
-    confirmed = scored_run(state.runs_of(champion.id), CONFIRM)
+    confirmed = scored_run(state.runs_of(champion.id), CONFIRM, search_seed(champion))
     content = campaign.content
     if confirmed is None:
         return e.CampaignClosed(campaign=campaign.id, outcome="finished", champion=champion.id,
@@ -148,8 +154,11 @@ def _closed(campaign: CampaignRecord, champion: Trial, state: State) -> e.Campai
 
 
 def _launches_due(state: State, circumstances: Circumstances) -> Iterator[Event]:
+    if circumstances.hold:
+        return
     coming = frozenset(c.id for c in state.campaigns.values() if c.status == "open" and trials_wanted(state, c, 1))
-    for start in choose_starts(state, cores=circumstances.cores, progress=circumstances.progress, more_to_come=coming):
+    for start in choose_starts(state, cores=circumstances.cores, progress=circumstances.progress, more_to_come=coming,
+                               now=circumstances.now):
         run = state.runs[start.run]
         launch = run.launch + 1
         token = hashlib.sha256(f"{circumstances.nonce}|{run.id}|{launch}".encode()).hexdigest()[:32]

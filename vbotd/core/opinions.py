@@ -135,6 +135,13 @@ def combine_verdicts(answers: Answers[Opinion | None]) -> Judgement | None:
     return Judgement(verdict=chosen.verdict, why=chosen.why, by=by, dissent=dissent)
 
 
+def dissenting(said: str) -> tuple[str, Opinion]:
+    """Return who said what, from a line of dissent as `combine_verdicts` writes it."""
+    who, _, opinion = said.partition(": ")
+    verdict, _, why = opinion.partition(" — ")
+    return who, Opinion(verdict=next((known for known in CAUTION if known == verdict), "inconclusive"), why=why)
+
+
 def combine_findings(answers: Answers[Sequence[Finding]]) -> tuple[tuple[str, Finding], ...]:
     """Return all findings, each with who made it; one that is not an error cannot ask to stop."""
     found = [(who, finding if finding.level == "error" else replace(finding, stop=False))

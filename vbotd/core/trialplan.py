@@ -11,9 +11,10 @@ from typing import Any
 from vbotd.core.admission import horizon, task_of
 from vbotd.core.auditing import is_preflight
 from vbotd.core.judge import CONFIRM, SCORE, default_opinion
-from vbotd.core.opinions import combine_verdicts
+from vbotd.core.opinions import combine_verdicts, dissenting
 from vbotd.core.sighting import Circumstances
 from vbotd.core.state import State
+from vbotd.core.verdict.claims import claim_of, claims_of
 from vbotd.domain.event import RunQueued, TrialJudged
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.skill import FollowUp, Opinion
@@ -94,13 +95,29 @@ def instances_seed(campaign: str, purpose: str) -> int:
 
 def judged(trial: Trial, state: State, task: TaskCard, opinions: Sequence[tuple[str, Opinion]] = ()) -> TrialJudged:
     """Return the verdict on a trial whose runs have ended: the most careful of the core's and the plugins'."""
-    others = [t for t in state.trials_of(trial.campaign) if t.id != trial.id and t.stage == trial.stage]
-    own, score = default_opinion(trial, state.runs_of(trial.id), others, task)
+    own, score = default_opinion(trial, _runs_beside(trial, state), _rivals(trial, state), task)
     voice = combine_verdicts([("core", own), *opinions])
     assert voice is not None, "the core always has an opinion"
     why = voice.why if voice.by == "core" else f"{voice.by}: {voice.why}"
     return TrialJudged(campaign=trial.campaign, trial=trial.id, verdict=voice.verdict, why=why, score=score,
                        dissent=voice.dissent)
+
+
+def judged_anew(trial: Trial, state: State, task: TaskCard) -> TrialJudged | None:
+    """Return another verdict on a trial whose comparison has changed since it was judged, None where it stands.
+
+    The trial it is compared with got its report seeds later, or others claim something too. What plugins said stays,
+    and where one of them was heard above the core, it stays so.
+    """
+    if not trial.judged or len(trial.seeds) < 2 or any(said.startswith("core: ") for said in trial.dissent):
+        return None
+    rivals, runs = _rivals(trial, state), _runs_beside(trial, state)
+    compared = {trial.id, *(t.id for t in rivals if len(t.seeds) > 1)}
+    if any(run.trial in compared and run.status != "ended" for run in runs) or not claim_of(
+            trial.id, claims_of((trial, *rivals), runs, task.metric)):
+        return None
+    found = judged(trial, state, task, [dissenting(said) for said in trial.dissent])
+    return found if (found.verdict, found.why) != (trial.verdict, trial.why) else None
 
 
 def is_ready_to_judge(trial: Trial, runs: Sequence[Run], circumstances: Circumstances) -> bool:
@@ -128,6 +145,16 @@ def follow_up(run: Run, trial: Trial, campaign: CampaignRecord, circumstances: C
     return RunQueued(
         campaign=run.campaign, trial=trial.id, run=f"{trial.id}/{wanted.kind}-{_plain(label)}-s{run.seed}-a1",
         kind=wanted.kind, seed=run.seed, attempt=1, purpose=purpose, asked_by=plugin, spec=spec)
+
+
+def _rivals(trial: Trial, state: State) -> list[Trial]:
+    """Return the other trials of the same stage."""
+    return [t for t in state.trials_of(trial.campaign) if t.id != trial.id and t.stage == trial.stage]
+
+
+def _runs_beside(trial: Trial, state: State) -> list[Run]:
+    """Return the runs of the whole campaign of a trial, in the order they were queued."""
+    return [run for run in state.runs.values() if run.campaign == trial.campaign]
 
 
 def _train(trial: Trial, seed: int, until: int, campaign: CampaignRecord, circumstances: Circumstances, *, attempt: int,
