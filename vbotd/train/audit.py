@@ -145,7 +145,7 @@ def iterate(spec: RunSpec) -> tuple[Iteration, loop.Training]:
         folder = make_folder(Path(name), kind="train", task=spec.task, seed=spec.seed, threads=spec.threads,
                              params=dict(spec.params), train={"env_steps": 1, **sizes})  # fmt: skip
         training = prepare(folder)
-        training.total_env_steps = ITERATIONS * training.ppo.rollout.num_samples
+        training.total_env_steps = training.until = ITERATIONS * training.ppo.rollout.num_samples
         loop.run(training)
         counts = Counter(point.tag for point in RunTail(Path(name)).poll().points)
     terms = {f"reward/{term}" for term in training.env.task.rewards.names}
