@@ -11,6 +11,7 @@ from vbotd.domain import event as e
 from vbotd.domain.event import Stored
 from vbotd.layout import Layout
 from vbotd.store.read import Reader
+from vbotd.store.sleepers import wake_sleepers
 from vbotd.store.views import write_views
 
 log = logging.getLogger("vbotd.daemon")
@@ -47,6 +48,7 @@ class Reporting:
         try:
             with Reader(self._layout.store) as reader:
                 write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive)
+            wake_sleepers(self._layout, now)
             self._written_at, self._dirty = now, False
         except Exception:
             self._written_at = now
