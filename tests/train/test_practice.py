@@ -18,11 +18,19 @@ TRIED = 2000  # episodes, long enough that the beginning is forgotten
 
 
 def practised(*success_rates: float) -> Practice:
-    practice = Practice("x", len(success_rates), enabled=True)
+    """Return what is known of the grounds of a single leg after many episodes."""
+    practice = Practice(1, len(success_rates), enabled=True)
     for i, rate in enumerate(success_rates):
         for _ in range(TRIED // 20):
-            practice.learn(np.full(20, i), np.arange(20) < round(20 * rate))
+            practice.learn(np.zeros(20, dtype=np.int64), np.full(20, i), np.arange(20) < round(20 * rate))
     return practice
+
+
+def shares(practice: Practice, leg: int = 0) -> np.ndarray:
+    """Return which part of the episodes of a leg goes to each ground."""
+    draws = np.linspace(0.0, 1.0, 10_000, endpoint=False)
+    grounds = practice.grounds(np.full(len(draws), leg), draws)
+    return np.bincount(grounds, minlength=practice.won.shape[1]) / len(draws)
 
 
 def make(name: str, num_envs: int = 64, **params: object) -> Environment:
@@ -35,36 +43,49 @@ def course_of(env: Environment) -> Course:
     return env.task
 
 
-def test_all_situations_are_alike_before_anything_is_known() -> None:
-    assert Practice("x", 4, enabled=True).shares == pytest.approx(np.full(4, 0.25))
+def test_all_grounds_are_alike_before_anything_is_known() -> None:
+    assert shares(Practice(1, 4, enabled=True)) == pytest.approx(np.full(4, 0.25), abs=1e-3)
 
 
 def test_what_is_won_half_the_time_is_practised_most() -> None:
-    never, half, always = practised(0.0, 0.5, 1.0).shares
+    never, half, always = shares(practised(0.0, 0.5, 1.0))
     assert half > 5.0 * never
     assert half > 5.0 * always
     assert min(never, always) > 0.02  # nothing is given up, and nothing forgotten
 
 
 def test_a_harder_ground_takes_over_once_an_easier_one_is_won() -> None:
-    easy, hard = practised(0.95, 0.6).shares
+    easy, hard = shares(practised(0.95, 0.6))
     assert hard > 3.0 * easy
 
 
+def test_each_leg_is_practised_on_ground_of_its_own() -> None:
+    practice = Practice(2, 2, enabled=True)
+    for i in range(TRIED):
+        coin = i % 2 == 0
+        practice.learn(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([True, coin, coin, False]))
+    assert shares(practice, leg=0)[1] > 0.8  # the easy ground is won, the hard one in reach
+    assert shares(practice, leg=1)[0] > 0.8  # the hard ground is out of reach
+
+
 def test_without_practice_the_draws_are_uniform_and_nothing_is_learnt() -> None:
-    practice = Practice("x", 4, enabled=False)
-    practice.learn(np.zeros(1000, dtype=np.int64), np.ones(1000, dtype=bool))
-    draws = np.linspace(0.0, 1.0, 1000, endpoint=False)
-    assert np.array_equal(practice.choose(draws), (draws * 4).astype(int))
+    practice = Practice(4, 5, enabled=False)
+    practice.learn(np.zeros(1000, dtype=np.int64), np.zeros(1000, dtype=np.int64), np.ones(1000, dtype=bool))
+    draws = np.random.default_rng(1).random(1000)
+    assert np.array_equal(practice.legs(draws), (draws * 4).astype(int))
+    assert np.array_equal(practice.grounds(practice.legs(draws), draws), (draws * 5).astype(int))
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=200))
-def test_rates_stay_rates_and_shares_add_up_whatever_happens(episodes: list[tuple[int, bool]]) -> None:
-    practice = Practice("x", 3, enabled=True)
-    situations, success = (np.array(column) for column in zip(*episodes, strict=True)) if episodes else ([], [])
-    practice.learn(np.asarray(situations, dtype=np.int64), np.asarray(success, dtype=bool))
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1), st.booleans()), min_size=1, max_size=200))
+def test_rates_stay_rates_and_choices_exist_whatever_happens(episodes: list[tuple[int, int, bool]]) -> None:
+    practice = Practice(3, 2, enabled=True)
+    legs, grounds, success = (np.array(column) for column in zip(*episodes, strict=True))
+    practice.learn(legs, grounds, success)
     assert ((practice.won >= 0.0) & (practice.won <= 1.0)).all()
-    assert practice.shares.sum() == pytest.approx(1.0)
+    draws = np.linspace(0.0, 1.0, 50, endpoint=False)
+    chosen = practice.legs(draws)
+    assert set(chosen) <= {0, 1, 2}
+    assert set(practice.grounds(chosen, draws)) <= {0, 1}
 
 
 def test_half_of_the_grounds_rise_and_the_others_are_as_hard_as_asked() -> None:
@@ -81,20 +102,21 @@ def test_the_course_counts_an_episode_that_came_one_waypoint_further_as_won() ->
     course.collected[:2, 0] = True
     course.variant[:] = 3
     env._reset(np.arange(4), np.full((4, env.num_draws), 0.5))
-    assert course.practice_legs.won[0] == pytest.approx(0.5)  # two of four, on the leg from the start
+    rate = course.practice.won[0, 3]
+    assert rate == pytest.approx(0.5)  # two of four, on the leg from the start
     env.step(np.zeros((4, 12), dtype=np.float32))
     course.collected[:, 0] = True
     course.variant[:] = 2
     env._reset(np.arange(4), np.full((4, env.num_draws), 0.5))
-    assert course.practice_ground.won[2] > 0.5
-    assert course.practice_ground.won[4] == 0.5  # nobody was there
+    assert course.practice.won[0, 2] > 0.5
+    assert course.practice.won[0, 4] == 0.5  # nobody was there
 
 
 def test_an_evaluation_knows_no_practice_and_no_easy_ground() -> None:
     card = registry.find("vbot_navigation_section013")
     bare = {p.key: p.evaluated_as for p in card.params if p.evaluated_as is not None}
     course = course_of(make("section013", 4, **bare))
-    assert not course.practice_ground.enabled and not course.practice_legs.enabled
+    assert not course.practice.enabled
     assert course.level == pytest.approx(1.0)
 
 
@@ -102,9 +124,10 @@ def test_what_was_practised_is_part_of_a_checkpoint() -> None:
     one, other = make("section011", 4), make("section011", 4)
     one.start()
     other.start()
-    course_of(one).practice_legs.learn(np.zeros(50, dtype=np.int64), np.ones(50, dtype=bool))
+    nowhere = np.zeros(50, dtype=np.int64)
+    course_of(one).practice.learn(nowhere, nowhere, np.ones(50, dtype=bool))
     other.restore(one.save())
-    assert course_of(other).practice_legs.won[0] == course_of(one).practice_legs.won[0] > 0.5
+    assert course_of(other).practice.won[0, 0] == course_of(one).practice.won[0, 0] > 0.5
 
 
 @pytest.mark.parametrize(("name", "route"), [("section012", "river"), ("section012", "bridge"), ("section013", "ball")])

@@ -117,9 +117,7 @@ class Course:
         self.shaping = CourseShaping.of(env)
         self._place_waypoints(route, steps)
         self._clear(num_envs)
-        aided = bool(env["practice"])
-        self.practice_ground = Practice("ground", ground.num_variants, enabled=aided)
-        self.practice_legs = Practice("legs", len(self._group) + 1, enabled=aided)
+        self.practice = Practice(len(self._group) + 1, ground.num_variants, enabled=bool(env["practice"]))
         self.traces = Traces(num_envs, route, settings.reward, options.control_dt_s)
         self.rewards = RewardTable(terms, settings.reward, options.control_dt_s)
 
@@ -161,9 +159,9 @@ class Course:
         for name in PER_EPISODE:
             getattr(self, name)[ids] = 0
         along = draws[:, 1] < self._spawn_along
-        done = np.where(along, self.practice_legs.choose(draws[:, 2]), 0)
+        done = np.where(along, self.practice.legs(draws[:, 2]), 0)
         along &= done > 0  # what begins before the first waypoint begins at the start
-        self.variant[ids] = self.practice_ground.choose(draws[:, 0])
+        self.variant[ids] = self.practice.grounds(done, draws[:, 0])
         self.leg[ids] = done
         self.collected[ids] = np.arange(len(self._group)) < done[:, None]
         self.target[ids] = done
@@ -178,14 +176,13 @@ class Course:
         return ~along
 
     def _look_back(self, ids: np.ndarray) -> None:
-        """Learn from the episodes that end here which ground and which leg of the route need practice.
+        """Learn from the episodes that end here which leg of the route needs practice on which ground.
 
         Won is who came one waypoint further, or did what there was left to do; a fall behind it is the next leg's.
         """
         ids = ids[self.elapsed[ids] > 0]  # the first of a run has no episode before it
         won = (self.collected[ids].sum(axis=1) > self.leg[ids]) | self.celebrated[ids]
-        self.practice_ground.learn(self.variant[ids], won)
-        self.practice_legs.learn(self.leg[ids], won)
+        self.practice.learn(self.leg[ids], self.variant[ids], won)
 
     def _stand(self, ids: np.ndarray, xy: np.ndarray, yaw: np.ndarray, from_z: np.ndarray, qpos: np.ndarray) -> None:
         """Write start rows: standing along the slope below the feet, and so high that no foot is inside a step."""
@@ -303,13 +300,14 @@ class Course:
 
     @property
     def level(self) -> float:
-        """How rough the ground is on average, 0-1 of the roughest; 1 without variants that rise."""
-        return float(self.practice_ground.shares @ self._difficulty)
+        """How hard the ground of the episodes from the start is on average, 0-1 of the hardest."""
+        weights = self.practice.weights[0]
+        return float(weights @ self._difficulty / weights.sum())
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a checkpoint holds."""
         mine = {name: getattr(self, name) for name in PER_EPISODE}
-        return mine | self.traces.state() | self.practice_ground.state() | self.practice_legs.state()
+        return mine | self.traces.state() | self.practice.state()
 
 
 PER_EPISODE = (
