@@ -77,3 +77,10 @@ def test_a_checkpoint_outside_of_its_run_and_numbers_that_are_none_are_not_belie
     event = reconcile(RUNNING, ended(RUN.id, result=bad))
     assert isinstance(event, RunEnded)
     assert event.checkpoint is None and list(event.metrics) == ["eval/c"]
+
+
+def test_a_run_of_a_plugins_own_kind_need_not_simulate() -> None:
+    seen = RunSeen(run=RUN.id, claim="shim", alive=False, result={"outcome": "finished", "env_steps": 0},
+                   exit=ExitSeen(exit_code=0, signal=None, ended_at=NOW, duration_s=1.0))
+    assert classify(replace(RUNNING, kind="look"), seen) == ("finished", "")
+    assert classify(RUNNING, seen)[0] == "failed"

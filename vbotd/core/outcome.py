@@ -12,6 +12,8 @@ from vbotd.domain.event import RunEnded, RunFenced, RunStarted
 from vbotd.domain.metric import Measurement
 from vbotd.domain.trial import CheckpointRef, Outcome, Run
 
+SIMULATING = frozenset({"train", "evaluate", "capture", "audit"})  # a plugin's own kind of run need not
+
 
 def reconcile(run: Run, seen: RunSeen) -> RunStarted | RunFenced | RunEnded | None:
     """Return the event that a look at a live run's folder justifies, or None while there is nothing new.
@@ -69,7 +71,7 @@ def classify(run: Run, seen: RunSeen) -> tuple[Outcome, str]:
             return "stopped", str(result.get("reason") or run.stop_why or "it was asked to stop")
         if said != "finished":
             return "failed", f"it exited with 0 but its result says '{said}'"
-        if not _number(result, "env_steps"):
+        if run.kind in SIMULATING and not _number(result, "env_steps"):
             return "failed", "it ended without a single env step: no work was done"
         return "finished", str(result.get("reason") or "")
     if code == 3:
