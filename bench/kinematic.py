@@ -12,6 +12,7 @@ known answers that are mixed into questions to a vision model.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -19,7 +20,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vbotd.train.gl import RenderError, choose_gl
+
 sys.path.insert(0, str(Path(__file__).with_name("_kinematic")))
+with contextlib.suppress(RenderError):
+    choose_gl()  # before mujoco is loaded, in case something is to be drawn
 
 from play import Played, play
 from scenes import HELD_OUT, MAKES
@@ -40,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=("measured", "bars"), default="measured", dest="which")
     parser.add_argument("--keep", action="store_true", help=f"write bench/{CLIPS.name} anew")
-    parser.add_argument("--known", action="store_true", help="draw the known answers of plugins/vlm_capture anew")
+    parser.add_argument("--known", action="store_true", help="draw vbotd/agent/known/ anew")
     parser.add_argument("--save", action="store_true", help=f"keep the result in bench/{RESULTS.name}")
     asked = parser.parse_args()
     played = scenes_of(asked.which)

@@ -80,9 +80,9 @@ def test_the_contact_sheet_breaks_into_even_bands():
     assert eight.size == (4 * (CELL[0] + GAP_PX) - GAP_PX, 2 * HEAD_PX + 3 * band)
 
 
-def test_a_sheet_for_a_model_says_nothing_but_the_time():
+def test_a_sheet_for_a_model_has_pictures_and_what_none_shows():
     picture = np.full((480, 640, 3), 200, dtype=np.uint8)
-    sheet = plain_sheet([(0.5 * k, [picture, picture]) for k in range(4)])
+    sheet = plain_sheet([(0.5 * k, 0.1 * k, [picture, picture]) for k in range(4)])
     width, height = PLAIN_CELL
     assert sheet.size == (4 * (width + GAP_PX) - GAP_PX, PLAIN_CAPTION_PX + 2 * (height + GAP_PX) - GAP_PX)
     assert (np.asarray(sheet)[PLAIN_CAPTION_PX:PLAIN_CAPTION_PX + height, :width] == 200).all()

@@ -1,13 +1,14 @@
 """What do a policy's episodes look like, and does it walk? Pictures, diagrams, and the kinematic gate's word.
 
 Writes, below the given folder: `capture.json` (which lists the files), `contact_sheet.png`, `film.mp4` (or `.gif`),
-`gait_e<episode>.png`, `look_e<episode>.jpg` (pictures only, for a model to look at) and
+`gait_e<episode>.png`, `look_e<episode>.jpg` (pictures without telemetry, for a model to look at) and
 `frames/e<episode>_<time>_<camera>.png`. Without OpenGL only the diagrams and the index, which says what is missing;
 the gate needs no picture.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -199,7 +200,8 @@ def _look_sheet(album: Album, stage: Stage, episode: Episode, tick: Tick) -> Non
     columns = []
     for moment in spread(episode.moments):
         step = episode.steps[moment.index]
-        columns.append((step.time_s, [stage.picture(step.qpos, camera, step.place_w_m, step.reach_m)
+        went_m = math.dist(step.qpos[:2], episode.steps[0].qpos[:2])
+        columns.append((step.time_s, went_m, [stage.picture(step.qpos, camera, step.place_w_m, step.reach_m)
                                       for camera in LOOK_CAMERAS]))  # fmt: skip
         tick(moment.index)
     path = album.folder / f"look_e{episode.number}.jpg"

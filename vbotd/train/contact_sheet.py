@@ -55,18 +55,19 @@ def contact_sheet(blocks: Sequence[Block], cameras: Sequence[str], dt_s: float) 
     return sheet
 
 
-def plain_sheet(columns: Sequence[tuple[float, Sequence[np.ndarray]]]) -> Image.Image:
-    """Return moments from left to right as small pictures below each other, with nothing said but the time.
+def plain_sheet(columns: Sequence[tuple[float, float, Sequence[np.ndarray]]]) -> Image.Image:
+    """Return moments from left to right as small pictures below each other, with what no picture shows above them.
 
     Args:
-        columns: the time in the episode, s, and a picture [H, W, 3] uint8 a camera.
+        columns: the time in the episode, s, how far the robot is from where it began, m (the cameras go along with
+            it), and a picture [H, W, 3] uint8 a camera.
     """
-    rows = len(columns[0][1])
+    rows = len(columns[0][2])
     width, height = PLAIN_CELL[0] + GAP_PX, PLAIN_CELL[1] + GAP_PX
     sheet = Image.new("RGB", (len(columns) * width - GAP_PX, PLAIN_CAPTION_PX + rows * height - GAP_PX), GROUND)
     draw = ImageDraw.Draw(sheet)
-    for k, (time_s, pictures) in enumerate(columns):
-        draw.text((k * width + 6, 2), f"{time_s:.2f} s", fill=INK, font=font(14))
+    for k, (time_s, went_m, pictures) in enumerate(columns):
+        draw.text((k * width + 6, 2), f"{time_s:.2f} s, {went_m:.1f} m away", fill=INK, font=font(14))
         for row, picture in enumerate(pictures):
             small = Image.fromarray(picture).resize(PLAIN_CELL, Image.Resampling.LANCZOS)
             sheet.paste(small, (k * width, PLAIN_CAPTION_PX + row * height))
