@@ -167,7 +167,11 @@ def score(training: Training) -> float | None:
     """Return what the checkpoints of a run are compared by: the task's metric lately, times the curriculum's level.
 
     Without the level an early checkpoint, good at easy episodes, would beat a later one, nearly as good at hard ones.
+    None before an episode could have lasted to the clock: until then only the quick ones have ended, and where success
+    is quick, they are nearly all successes.
     """
+    if training.env_steps < training.env.num_envs * training.env.options.episode_steps:
+        return None
     value = training.recent.mean(training.score_account)
     return None if value is None else value * training.env.task.level
 
