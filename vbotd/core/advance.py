@@ -187,11 +187,14 @@ def proposes(campaign: CampaignRecord, circumstances: Circumstances) -> bool:
 
 
 def contenders(trials: tuple[Trial, ...], content: Campaign) -> tuple[Trial, ...]:
-    """Return the trials that the champion is one of: in a curriculum those of the furthest stage with a score."""
+    """Return the trials that the champion is one of: in a curriculum the newest of the furthest stage with a score.
+
+    Not the best: scores at a half-way difficulty, or of a trial that forgot the stages before, are no measure of it.
+    """
     for stage in reversed(content.stages):
         found = tuple(trial for trial in trials if trial.stage == stage.name and trial.score is not None)
         if found:
-            return found
+            return found[-1:]
     return trials
 
 

@@ -71,10 +71,14 @@ def evaluation(trial: Trial, runs: Sequence[Run], campaign: CampaignRecord, circ
         return None
     attempt = len(tried) + 1
     content = campaign.content
+    common = _common(trial, campaign, circumstances, "evaluate")
+    aim = content.stages[-1] if content.stages and purpose == CONFIRM else None
+    if aim is not None and aim.task == common["task"]:  # whatever it was trained at, this is what was asked for
+        common = {**common, "params": {**common["params"], **aim.params}}
     return RunQueued(
         campaign=campaign.id, trial=trial.id, run=f"{trial.id}/{purpose}-s{seed}{_rung(trial)}-a{attempt}",
         kind="evaluate", seed=seed, attempt=attempt, purpose=purpose, spec={
-            **_common(trial, campaign, circumstances, "evaluate"),
+            **common,
             "evaluate": {"checkpoint": checkpoint.path, "sha256": checkpoint.sha256,
                          "episodes": content.evaluate.episodes,
                          "instances": instances_seed(campaign.id, purpose)}})
