@@ -18,6 +18,7 @@ class ChatServer:
 
     def __init__(self) -> None:
         self.reply: Reply = answer("It trots.")
+        self.script: Callable[[dict[str, Any]], tuple[int, bytes, dict[str, str]]] | None = None  # instead of `reply`
         self.hold = False
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
@@ -29,8 +30,10 @@ class ChatServer:
                 length = int(self.headers["Content-Length"])
                 server.asked.append(json.loads(self.rfile.read(length)) | {"path": self.path})
                 server.keys.append(self.headers["Authorization"])
-                status, body = server.reply
+                status, body, headers = server.script(server.asked[-1]) if server.script else (*server.reply, {})
                 self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body) if not server.hold else 10**6))
                 self.end_headers()
