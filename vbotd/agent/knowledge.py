@@ -15,6 +15,7 @@ from vbotd.agent.numbers import page, setting_of
 from vbotd.agent.registry import Arguments, Context, Result, Tool, ToolError
 from vbotd.agent.untrusted import Block, Data, fence
 from vbotd.agent.verbs import run_verb
+from vbotd.core.campaign_text import label_from, template
 from vbotd.core.wording import clean
 from vbotd.domain.task import ParamCard, TaskCard
 from vbotd.host.checking import check_bytes, summary_lines
@@ -69,6 +70,21 @@ class Library(Result):
     text: Block = ""
 
 
+class DraftArguments(Arguments):
+    """For which task, and how much it may take."""
+
+    task: str = Field(max_length=120)
+    hours: float = Field(default=8.0, gt=0, le=168)
+    trials: int = Field(default=12, ge=1, le=1000)
+    name: str = Field(default="night", max_length=40)
+
+
+class Draft(Result):
+    """A campaign's YAML, ready to change and to submit."""
+
+    campaign_yaml: str
+
+
 class CheckArguments(Arguments):
     """A campaign as a text."""
 
@@ -86,14 +102,9 @@ class Checked(Result):
 
 def task(context: Context, arguments: TaskArguments) -> TaskPage:
     """Return the tasks, or one part of what is known about one."""
-    catalogue = one_shot_catalogue(context.layout.home)
     if not arguments.name:
-        return TaskPage(tasks={card.name: card.summary for card in catalogue.tasks})
-    card = catalogue.task(arguments.name)
-    if card is None:
-        near = get_close_matches(arguments.name, [card.name for card in catalogue.tasks], n=3, cutoff=0.3)
-        raise ToolError(f"there is no task '{clean(arguments.name, 80)}' — there are: "
-                        f"{', '.join(near or [card.name for card in catalogue.tasks])}")
+        return TaskPage(tasks={card.name: card.summary for card in one_shot_catalogue(context.layout.home).tasks})
+    card = _card(context.layout, arguments.name)
     head = TaskPage(task=card.name, score=f"{card.metric.tag}, {card.metric.direction}", env_steps=card.env_steps)
     if arguments.part == "settings":
         shown = [param for param in card.params if param.key.startswith(arguments.prefix)][:MOST_ROWS]
@@ -125,6 +136,24 @@ def check(context: Context, arguments: CheckArguments) -> Checked:
         said = [problem.render("campaign.yaml") for problem in found.problems]
         return Checked(ok=False, problems=said[:MOST_PROBLEMS], more=max(0, len(said) - MOST_PROBLEMS))
     return Checked(ok=True, summary=[f"{word}: {line}" for word, line in summary_lines(found.campaign, catalogue)])
+
+
+def draft(context: Context, arguments: DraftArguments) -> Draft:
+    """Return a campaign for a task with what is worth searching, comments left out."""
+    card = _card(context.layout, arguments.task)
+    text = template(card, hours=arguments.hours, trials=arguments.trials, name=label_from(arguments.name), seed=1)
+    lines = [line.partition("  #")[0].rstrip() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return Draft(campaign_yaml="\n".join(line for line in lines if line) + "\n")
+
+
+def _card(layout: Layout, name: str) -> TaskCard:
+    catalogue = one_shot_catalogue(layout.home)
+    card = catalogue.task(name)
+    if card is None:
+        known = [card.name for card in catalogue.tasks]
+        near = get_close_matches(name, known, n=3, cutoff=0.3)
+        raise ToolError(f"there is no task '{clean(name, 80)}' — there are: {', '.join(near or known)}")
+    return card
 
 
 def _setting(param: ParamCard) -> str:
@@ -192,6 +221,8 @@ TOOLS = (
          "exploits.", args=TaskArguments, result=TaskPage, run=task),
     Tool(name="reward_library", summary="Reward ideas that were tried before, and what came of them.",
          args=LibraryArguments, result=Library, run=reward_library),
+    Tool(name="draft", summary="A campaign's YAML for a task, ready to change and submit.", args=DraftArguments,
+         result=Draft, run=draft),
     Tool(name="check", summary="Say all that is wrong with a campaign's YAML, without submitting it.",
          args=CheckArguments, result=Checked, run=check),
 )

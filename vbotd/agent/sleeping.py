@@ -66,7 +66,8 @@ def sleep_until(context: Context, arguments: SleepArguments) -> Slept:
                 raise ToolError(f"{MOST_SLEEPS} sleeps are open already — wait for one of them")
             put_to_sleep(layout, Sleep(
                 handle=key, until=arguments.until, id=about, since=_since(layout, arguments.until, about),
-                by=context.principal, until_at=context.now() + 3600 * arguments.hours), {"tool": "sleep_until", "given": given})
+                by=context.principal, until_at=context.now() + 3600 * arguments.hours),
+                {"tool": "sleep_until", "given": given})
     return _state(context, _known(layout, key), 0)
 
 

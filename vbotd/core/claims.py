@@ -1,0 +1,176 @@
+"""Is this sentence true of what the store holds? Its numbers are looked up, its words of outcome compared.
+
+The rule this protects: nobody, and no model, reports what was not measured. A number is supported when a stored value
+of the things that the sentence names rounds to it; where the sentence names the metric, only that metric counts.
+What cannot be looked up (causes, comparisons) is said to be unchecked, never supported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+Verdict = Literal["supported", "partly", "contradicted", "unsupported"]
+Judgement = Literal["supported", "contradicted", "not found"]
+Kind = Literal["selection", "fresh", ""]
+
+# A number that stands alone: no part of a word, an id, a time or a version.
+_NUMBER = re.compile(r"(?<![\w.:/-])([-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+                     r"\s?(%|percent\b|[MkG]\b|million\b|thousand\b)?(?![\w:/]|\.\d)")
+_SCALES = {"k": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6, "G": 1e9}
+_NOT_CHECKED = re.compile(r"(?i)\b(because|due to|caused?|thanks to|better|worse|beats?|improv\w+|outperform\w*|higher|"
+                          r"lower|faster|slower|robust|significant\w*|probably|never|always|every|all)\b")
+_NEGATED = re.compile(r"(?i)\b(not|no|never|without|none|isn't|wasn't|didn't)\b")
+STATUS_WORDS = ("reached", "finished", "failed", "cancelled", "out_of_budget", "diverged", "stopped", "lost", "paused",
+                "open", "closed", "running", "queued", "promote", "keep", "discard", "inconclusive")
+SELECTION: Kind = "selection"
+FRESH: Kind = "fresh"
+NEAR = 60  # characters between a number and the words that say what it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A value in the store: what it is, and where it is known from.
+
+    `words` are those by which a sentence means it; `kind` is `selection` for a score that chose its trial, `fresh` for
+    one on fresh episodes, "" for anything else. `is_rate`: 0-1, said in percent.
+    """
+
+    label: str
+    value: float
+    origin: str
+    words: frozenset[str] = frozenset()
+    kind: Kind = ""
+    is_rate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A thing that a sentence names: its id, the words that are true of it, and its facts."""
+
+    id: str
+    states: frozenset[str]
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A part of a sentence and what the store says about it."""
+
+    part: str
+    judgement: Judgement
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A sentence, judged part by part. `notes` say what was not checked, and what a reader should know."""
+
+    verdict: Verdict
+    parts: tuple[Checked, ...]
+    notes: tuple[str, ...]
+
+
+def check(sentence: str, ids: Sequence[str], subjects: Sequence[Subject]) -> Claim:
+    """Return what the store says about a sentence. `ids` are the words in it that name the subjects."""
+    rest = sentence
+    for id_ in sorted(ids, key=len, reverse=True):
+        rest = rest.replace(id_, " ")
+    facts = [fact for subject in subjects for fact in subject.facts]
+    numbers = [_number(match, rest, facts) for match in _NUMBER.finditer(rest)]
+    parts = [checked for checked, _ in numbers] + [part for subject in subjects for part in _states(rest, subject)]
+    notes = [note for _, note in numbers if note]
+    unchecked = sorted({match[0].lower() for match in _NOT_CHECKED.finditer(rest)})
+    if unchecked:
+        notes.append(f"not checked: {', '.join(unchecked)} — the tool compare tells which is better, and how surely")
+    if _NEGATED.search(rest):
+        notes.append("it denies something, which is not looked up; say what is")
+    return Claim(verdict=_verdict(parts, unchecked=bool(unchecked) or bool(_NEGATED.search(rest))),
+                 parts=tuple(parts), notes=tuple(dict.fromkeys(notes)))
+
+
+def _verdict(parts: Sequence[Checked], *, unchecked: bool) -> Verdict:
+    judged = {part.judgement for part in parts}
+    if "contradicted" in judged:
+        return "contradicted"
+    if "supported" not in judged:
+        return "unsupported"
+    return "partly" if "not found" in judged or unchecked else "supported"
+
+
+def _number(match: re.Match[str], sentence: str, facts: Sequence[Fact]) -> tuple[Checked, str]:
+    """Return a number, judged, and what a reader should know of it."""
+    part, unit = match[0].strip(), match[2] or ""
+    digits = Decimal(match[1].replace(",", ""))
+    value, half = float(digits), 0.5 * 10.0 ** int(digits.as_tuple().exponent)
+    scale = _SCALES.get(unit, 1.0)
+    percent = unit in ("%", "percent")
+    fits = [fact for fact in facts if _rounds(fact, value * scale, half * scale, percent=percent)]
+    nearest, near = _named(sentence, match.start(), facts)
+    # "[0.96, 0.99] over 256 episodes": the words that a number belongs to need not be the nearest ones.
+    fits = [fact for fact in fits if not near or fact in near]
+    wants_fresh = re.search(r"(?i)\b(confirmed|fresh|held.?out on fresh)\b", sentence) is not None
+    if wants_fresh and any(fact.kind == FRESH for fact in facts):
+        fits = [fact for fact in fits if fact.kind != SELECTION]
+    if fits:
+        best = sorted(fits, key=lambda fact: (fact.kind != FRESH, fact.label))[0]
+        note = (f"{part} is the score on the episodes that chose the trial; say so, or give the one on fresh episodes"
+                if best.kind == SELECTION and not re.search(r"(?i)\b(chos|select|screen)", sentence) else "")
+        evidence = f"{best.label} = {best.value:g} ({best.origin})"
+        return Checked(part=part, judgement="supported", evidence=evidence), note
+    rivals = [fact for fact in nearest if fact.is_rate == percent or not percent]
+    if rivals:
+        rivals.sort(key=lambda fact: wants_fresh and fact.kind != FRESH)
+        said = "; ".join(f"{fact.label} = {fact.value:g} ({fact.origin})" for fact in rivals[:3])
+        return Checked(part=part, judgement="contradicted", evidence=said), ""
+    return Checked(part=part, judgement="not found", evidence="no stored value of what is named rounds to it"), ""
+
+
+def _rounds(fact: Fact, value: float, half: float, *, percent: bool) -> bool:
+    """Say whether a stored value rounds to the number as it is written."""
+    if percent and not fact.is_rate:
+        return False
+    if fact.is_rate and not percent and half >= 0.5 and fact.value != value:
+        return False  # "1 of 3" is no rate of 0.95
+    stored = fact.value * 100.0 if percent else fact.value
+    return abs(stored - value) <= half * (1.0 + 1e-9)
+
+
+def _named(sentence: str, place: int, facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """Return the facts whose words stand nearest before or behind a number, and all whose words stand near it."""
+    text = sentence.lower()
+    distances: dict[frozenset[str], int] = {}
+    for words in {fact.words for fact in facts if fact.words}:
+        places = [match.start() for word in words for match in re.finditer(rf"\b{re.escape(word)}", text)]
+        if places and (distance := min(abs(place - at) for at in places)) <= NEAR:
+            distances[words] = distance
+    least = min(distances.values(), default=0)
+    return (tuple(fact for fact in facts if distances.get(fact.words) == least and fact.words in distances),
+            tuple(fact for fact in facts if fact.words in distances))
+
+
+def _states(sentence: str, subject: Subject) -> list[Checked]:
+    """Return the words of outcome in a sentence, judged by what is true of a subject."""
+    text = sentence.lower()
+    found = []
+    for word in STATUS_WORDS:
+        said = re.search(rf"\b{re.escape(word.replace('_', ' '))}(?:s|ed|d)?\b", text)
+        # "2 of its trials failed" says nothing of the campaign itself; the count is checked as a number.
+        of_others = "/" not in subject.id and re.search(
+            rf"\b(trials?|runs?)\s+(?:\w+\s+){{0,2}}{word}|{word}\s+(trial|run)", text)
+        if said and not of_others:
+            true = word in subject.states
+            found.append(Checked(part=said[0], judgement="supported" if true else "contradicted",
+                                 evidence=f"{subject.id} is {', '.join(sorted(subject.states))}"))
+    if re.search(r"\bconfirmed\b", text):
+        fresh = [fact for fact in subject.facts if fact.kind == FRESH]
+        found.append(Checked(part="confirmed", judgement="supported" if fresh else "contradicted",
+                             evidence=f"{fresh[0].label} ({fresh[0].origin})" if fresh else
+                             f"{subject.id} was not measured on fresh episodes"))
+    if re.search(r"\b(champion|best)\b", text) and "/" in subject.id:
+        found.append(Checked(part="champion", judgement="supported" if "champion" in subject.states else "contradicted",
+                             evidence=f"{subject.id} is {'' if 'champion' in subject.states else 'not '}the champion"))
+    return found
