@@ -1,0 +1,143 @@
+"""What is to be tried next? The baseline, a change against what was seen, or more seeds for a change that promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from statistics import mean
+
+from vbotd.domain.history import History
+from vbotd.domain.skill import Exhausted
+from vbotd.domain.task import ParamValue
+from vbotd.domain.trial import Proposal, Run, Trial
+from vbotd.hookspecs import Point
+
+from .diagnosis import Diagnosis, diagnose
+from .hypotheses import Hypothesis, ground_of, ideas, untried
+from .options import Options
+from .signals import read
+from .story import SKILL, Experiment, Story, scores, tell
+
+Look = Callable[[str, str], Sequence[Point]]  # run id, tag
+Refuted = Sequence[tuple[str, float, float]]  # term, before, after
+Adopted = Callable[[str], Sequence[tuple[str, float]]]  # of a behaviour: term, factor
+REMEDY = "remedy/"
+
+
+def next_moves(history: History, options: Options, look: Look, refuted: Refuted, adopted: Adopted
+               ) -> list[Proposal] | Exhausted:
+    """Return what to try now: nothing while something is at work, the end where nothing is left."""
+    if not history.trials:
+        return [_baseline(history, options)]
+    story = tell(history, options)
+    if story.base is None:
+        return []
+    waiting = next((experiment for experiment in story.experiments if experiment.is_open), None)
+    if waiting is not None:
+        return list(_more_seeds(waiting, options))
+    if not story.base.judged or history.task is None:
+        return []
+    if (done := _is_good_enough(history, options, story.base)):
+        return Exhausted(why=done)
+    if len(story.experiments) >= options.most_changes:
+        return Exhausted(why=f"{len(story.experiments)} changes were tested, as many as 'most_changes' allows")
+    seen = diagnoses(history, story.base, look)
+    if not seen:
+        return Exhausted(why=f"nothing that a reward could heal is seen in {_short(story.base)}")
+    return _test(history, options, story, seen, look, refuted, adopted)
+
+
+def diagnoses(history: History, trial: Trial, look: Look) -> tuple[Diagnosis, ...]:
+    """Return what the robots of a trial do instead of the task, by the training of its first seed that shows any."""
+    if history.task is None:
+        return ()
+    for run in trainings(history, trial):
+        signals = read(lambda tag, run=run: look(run.id, tag), run, history.task, trial.params)  # type: ignore[misc]
+        found = diagnose(signals, run.findings)
+        if found:
+            return found
+    return ()
+
+
+def trainings(history: History, trial: Trial) -> list[Run]:
+    """Return the newest training of each seed of a trial."""
+    newest = {run.seed: run for run in history.runs_of(trial.id) if run.kind == "train"}
+    return [newest[seed] for seed in sorted(newest)]
+
+
+def _baseline(history: History, options: Options) -> Proposal:
+    space = history.campaign.space.dimensions
+    cards = [history.task.param(dimension.key) for dimension in space] if history.task else []
+    params: dict[str, ParamValue] = {card.key: card.default for card in cards if card is not None}
+    return Proposal(params=params, proposer=SKILL, env_steps=options.env_steps, seeds=(history.campaign.train.seed,),
+                    why="the reward as it is, to see what it teaches")
+
+
+def _more_seeds(experiment: Experiment, options: Options) -> Iterator[Proposal]:
+    """Yield the further seeds of a change and of what it is compared with, the same for both."""
+    first = experiment.trial.seeds[0] if experiment.trial.seeds else 0
+    tried = max(len(experiment.trial.seeds), len(experiment.base.seeds))
+    is_even = len(experiment.trial.seeds) == len(experiment.base.seeds)
+    number = options.seeds if tried < options.seeds else tried + (1 if is_even else 0)
+    wanted = [first + place for place in range(min(number, options.most_seeds))]
+    for trial, what in ((experiment.trial, "the change"), (experiment.base, "what it is compared with")):
+        missing = tuple(seed for seed in wanted if seed not in trial.seeds)
+        if missing and trial.judged:
+            yield Proposal(params=dict(trial.proposal.params), proposer=SKILL, extends=trial.id, seeds=missing,
+                           why=f"{experiment.term} {experiment.before:g} → {experiment.after:g} is promising: "
+                               f"seeds {', '.join(map(str, missing))} for {what}")
+
+
+def _is_good_enough(history: History, options: Options, base: Trial) -> str:
+    """Return why nothing is to be healed any more, "" while something is."""
+    metric = history.task.metric if history.task else None
+    found = list(scores(history, base).values())
+    if metric is None or not found:
+        return ""
+    gate = next((gate.value for gate in history.campaign.gates if gate.tag == metric.tag), options.good_enough)
+    sign = 1.0 if metric.direction == "max" else -1.0
+    return f"{_short(base)} has {metric.tag} {sign * mean(found):.3g}" if mean(found) >= sign * gate else ""
+
+
+def _test(history: History, options: Options, story: Story, seen: Sequence[Diagnosis], look: Look, refuted: Refuted,
+          adopted: Adopted) -> list[Proposal] | Exhausted:
+    """Return the test of the likeliest idea that nobody has tried, or the end."""
+    base = story.base
+    assert base is not None and history.task is not None
+    tested = [(e.term, e.before, e.after) for e in story.experiments]
+    pay = _pay(history, base, look)
+    left: list[tuple[Diagnosis, Hypothesis]] = []
+    for diagnosis in seen:
+        ground = ground_of(history.task, base.params, pay, remedies(history, base), adopted(diagnosis.behaviour))
+        left += [(diagnosis, idea) for idea in untried(ideas(diagnosis.behaviour, ground), [*refuted, *tested])]
+    # Which proposal was refused is not told, only how many: drop as many ideas, rather than insist on one for ever.
+    left = left[history.record.refused_proposals:]
+    if not left:
+        return Exhausted(why=f"{_short(base)} is {seen[0].behaviour}, and all changes against that were tried")
+    diagnosis, idea = left[0]
+    seed = base.seeds[0] if base.seeds else history.campaign.train.seed
+    return [Proposal(
+        params={**base.proposal.params, idea.key: idea.after}, proposer=SKILL, env_steps=options.env_steps,
+        seeds=(seed,),
+        why=f"against {_short(base)}: it is {diagnosis.behaviour} ({diagnosis.evidence}). {idea.words()}")]
+
+
+def remedies(history: History, base: Trial) -> tuple[tuple[str, float], ...]:
+    """Return what an audit of these very weights has computed: (term, new weight), the best first."""
+    audits = [run for run in history.runs if run.kind == "audit" and run.outcome == "finished"
+              and dict(run.spec.get("params") or {}) == dict(base.params)]
+    return tuple((finding.rule.removeprefix(REMEDY), finding.value)
+                 for finding in (audits[-1].findings if audits else ())
+                 if finding.rule.startswith(REMEDY) and finding.value is not None)
+
+
+def _pay(history: History, base: Trial, look: Look) -> dict[str, float]:
+    """Return what each term pays a second lately in the first training of a trial."""
+    runs = trainings(history, base)
+    if not runs or history.task is None:
+        return {}
+    signals = read(lambda tag: look(runs[0].id, tag), runs[0], history.task, base.params)
+    return {term: trend.late for term, trend in signals.pay.items()}
+
+
+def _short(trial: Trial) -> str:
+    return trial.id.rpartition("/")[2]

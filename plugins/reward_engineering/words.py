@@ -1,0 +1,54 @@
+"""The skill's part of the morning report: what the robots did, what was changed against it, and what came of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from vbotd.domain.history import History
+
+from .diagnosis import Diagnosis
+from .story import Experiment, Story
+
+MOST_LINES = 15
+
+
+def report_lines(told: Sequence[tuple[History, Story, Mapping[str, Diagnosis]]]) -> tuple[str, ...]:
+    """Return the lines of the section, whole campaigns only, as many as fit."""
+    lines: list[str] = []
+    for number, (history, story, seen) in enumerate(told):
+        part = list(_campaign(history, story, seen))
+        left = len(told) - number
+        if len(lines) + len(part) + (left > 1) > MOST_LINES:
+            return (*lines, *part[:max(0, MOST_LINES - 1 - len(lines))], f"- and {left} more")[:MOST_LINES]
+        lines += part
+    return tuple(lines)
+
+
+def _campaign(history: History, story: Story, seen: Mapping[str, Diagnosis]) -> Iterator[str]:
+    first = next((trial for trial in history.trials if trial.id in seen), None)
+    if first is None and not story.experiments:
+        yield f"- **{history.record.id}**: nothing that a reward could heal was seen"
+        return
+    if first is not None:
+        found = seen[first.id]
+        yield (f"- **{history.record.id}**: the robots of {first.id.rpartition('/')[2]} are *{found.behaviour}*: "
+               f"{found.evidence}")
+    else:
+        yield f"- **{history.record.id}**"
+    for experiment in story.experiments:
+        yield f"  - {_name(experiment)}: {_outcome(experiment)}"
+    base = story.base
+    if story.experiments and base is not None:
+        yield f"  - stands now: {base.id.rpartition('/')[2]}"
+
+
+def _name(experiment: Experiment) -> str:
+    return (f"{experiment.trial.id.rpartition('/')[2]}, reward.{experiment.term} {experiment.before:g} → "
+            f"{experiment.after:g}")
+
+
+def _outcome(experiment: Experiment) -> str:
+    if experiment.decision is None:
+        return f"at work, pairs measured so far: {len(experiment.pairs)}"
+    pairs = ", ".join(f"seed {pair.seed} {pair.before:.2f} → {pair.after:.2f}" for pair in experiment.pairs)
+    return f"**{experiment.decision.verdict}**, {experiment.decision.why}" + (f" ({pairs})" if pairs else "")
