@@ -45,6 +45,8 @@ def test_stages_are_passed_by_their_gates_and_a_forgotten_one_is_gone_back_to(wo
     assert judged["t002"].verdict == "discard" and "forgot near: back to near" in judged["t002"].why
     closed, = workspace.events("CampaignClosed")
     assert (closed.outcome, closed.champion[-4:]) == ("reached", "t004")
+    confirmed = workspace.runs()[f"{closed.champion}/confirm-s1-a1"]
+    assert confirmed.spec["params"]["env.radius_m"] == [3.0, 4.0], "at what was asked for, not at what it practised"
     assert "every stage is passed: near by t003, far by t004" in closed.why
     report = workspace.layout.wake_up.read_text()
     assert "| t002 | 0.550 | **0.970** | 0.00 M | forgot near: back to near |" in report
