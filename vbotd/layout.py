@@ -63,6 +63,15 @@ class Layout:
         return self.state / "vbotd.db"
 
     @property
+    def backups(self) -> Path:
+        return self.state / "backups"
+
+    @property
+    def reading(self) -> Path:
+        """The file that says which campaign file is being read just now."""
+        return self.state / "reading.json"
+
+    @property
     def lock(self) -> Path:
         return self.state / "vbotd.lock"
 

@@ -126,7 +126,9 @@ def test_a_lost_run_is_tried_again_from_its_last_checkpoint_and_not_for_ever() -
         run = only_run(state)
         assert run.endswith(f"-a{attempt}")
         lost = RunSeen(run=run, claim="shim", alive=False, swept=True)
-        state, events = step(state, lost)
+        state, events = step(state, lost, now=NOW + 100 * attempt)
+        state, later = step(state, now=NOW + 100 * attempt + 50)  # what is lost again and again waits a little
+        events += later
     assert "TrialJudged" in kinds(events) and "CampaignClosed" in kinds(events)
 
 

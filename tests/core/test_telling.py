@@ -16,6 +16,8 @@ OTHERS = (
     e.ScheduleFired(campaign="weekly-1123", child="weekly-1124", due_at=1.0),
     e.CampaignResumed(campaign="c", by="cli:ada"),
     e.CampaignAmended(campaign="c", budget={"trials": 9}),
+    e.LaunchesHeld(why="the disk has 12 MiB left"),
+    e.LaunchesReleased(),
     e.TrialExtended(campaign="c", trial="c/t001", why="the best third", by="hp-search", env_steps=900, seeds=(7,)),
     e.RunFenced(campaign="c", trial="c/t001", run="c/t001/train-s1-a1", token="t", why="no process"),
     e.RunStopAsked(campaign="c", trial="c/t001", run="c/t001/train-s1-a1", why="not-a-number"),
@@ -37,7 +39,7 @@ def test_foreign_text_is_one_clean_line() -> None:
 
 
 def test_an_event_is_about_its_run_else_its_trial_else_its_campaign() -> None:
-    assert about(OTHERS[6]) == "c/t001/train-s1-a1"
+    assert about(OTHERS[8]) == "c/t001/train-s1-a1"
     assert about(OTHERS[2]) == "weekly-1123"
     assert about(OTHERS[0]) == ""
     assert about(e.CampaignAccepted(campaign="c", content=flat_night(), sha256="", file="", text="")) == "c"

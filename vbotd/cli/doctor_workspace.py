@@ -16,9 +16,8 @@ from vbotd.layout import Layout
 from vbotd.store.events import EventStore
 from vbotd.store.files import write_atomic
 from vbotd.store.inbox import daemon_is_running
+from vbotd.store.leftovers import stale_files
 from vbotd.store.schema import connect_reader
-
-STALE_S = 3600.0
 
 
 def workspace_checks(layout: Layout, *, rebuild: bool) -> Iterator[Check]:
@@ -108,21 +107,8 @@ def _plugins(layout: Layout) -> Check:
 
 
 def _temporary(layout: Layout) -> Check:
-    stale = stale_files(layout.state)
+    stale = stale_files(layout.state, time.time())
     if stale:
         return Check(name="temporary files", level="warn", fix=f"delete them: {' '.join(map(str, stale[:5]))}",
                      message=f"{len(stale)} left behind by a process that died while it wrote")
     return Check(name="temporary files", level="ok", message="none left behind")
-
-
-def stale_files(folder: Path) -> list[Path]:
-    """Return the temporaries of atomic writes that are an hour old: whoever wrote them is gone."""
-    now = time.time()
-    found = []
-    for path in sorted(folder.rglob(".*.tmp")):
-        try:
-            if now - path.stat().st_mtime > STALE_S:
-                found.append(path)
-        except FileNotFoundError:
-            continue
-    return found

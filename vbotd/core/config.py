@@ -56,6 +56,8 @@ class Config(BaseModel):
     stop_kill_s: float = Field(default=20.0, gt=0, description="seconds from the stop file to SIGKILL")
     opinion_s: float = Field(default=5.0, gt=0, description="deadline of a plugin's opinion")
     proposal_s: float = Field(default=60.0, gt=0, description="deadline of a plugin's proposal")
+    keep_gb: float = Field(default=20.0, gt=0, le=1_000_000, description=(
+        "GiB that runs/ may take; beyond, checkpoints of closed campaigns go that nothing depends on, the oldest first"))
     watch: str = Field(default="auto", pattern="^(auto|inotify|polling)$", description="how the inbox is watched")
     fork_server: str = Field(default="auto", pattern="^(auto|always|never)$",
                              description="runs that start as copies of a process with torch loaded: auto (those of the "

@@ -108,7 +108,7 @@ def _presses(state: State, done: Done, now: float, patience: Patience) -> Iterat
 
 def _questions(state: State, done: Done, circumstances: Circumstances) -> Iterator[Effect]:
     for campaign in state.campaigns.values():
-        if campaign.status == "open" and proposes(campaign, circumstances):
+        if campaign.status == "open" and proposes(campaign, circumstances) and not circumstances.hold:
             count = proposals_wanted(state, campaign, circumstances.cores)
             trials = state.trials_of(campaign.id)
             # a new question only when something has changed since the last one; a failure counts, so that a

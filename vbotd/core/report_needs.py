@@ -22,7 +22,7 @@ MOST_EPISODES = 100_000  # beyond this many, "measure longer" is no advice
 
 def needs(facts: Facts) -> tuple[Need, ...]:
     """Return what needs a person, the most pressing first."""
-    return (*_daemon(facts), *_requests(facts), *_paused(facts), *_audited(facts), *_failed(facts), *_blocked(facts),
+    return (*_daemon(facts), *_held(facts), *_requests(facts), *_paused(facts), *_audited(facts), *_failed(facts), *_blocked(facts),
             *_rejected(facts), *_task_missing(facts), *_silent_runs(facts), *_gate_missed(facts))
 
 
@@ -43,6 +43,13 @@ def _daemon(facts: Facts) -> Iterator[Need]:
         yield Need(text=f"the daemon is not running, and {counted(len(waiting), 'campaign')} "
                         f"({', '.join(record.id for record in waiting[:3])}) cannot go on",
                    command="vbotd run", origin="state/vbotd.lock is free")
+
+
+def _held(facts: Facts) -> Iterator[Need]:
+    told = [s for s in facts.events if isinstance(s.event, e.LaunchesHeld | e.LaunchesReleased | e.DaemonStarted)]
+    if told and isinstance(told[-1].event, e.LaunchesHeld) and facts.daemon_alive is not False:
+        yield Need(text=f"nothing new is started: {clean(told[-1].event.why, 300)}", command="vbotd doctor",
+                   origin=f"event {told[-1].seq}")
 
 
 def _requests(facts: Facts) -> Iterator[Need]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vbotd.core.backoff import not_before
 from vbotd.core.sighting import Progress
 from vbotd.core.state import State
 from vbotd.domain.trial import Run
@@ -25,15 +26,17 @@ class Start:
     threads: int
 
 
-def choose_starts(state: State, *, cores: int, progress: Mapping[str, Progress],
-                  more_to_come: frozenset[str]) -> tuple[Start, ...]:
+def choose_starts(state: State, *, cores: int, progress: Mapping[str, Progress], more_to_come: frozenset[str],
+                  now: float = float("inf")) -> tuple[Start, ...]:
     """Return the runs to launch now, fairly over the campaigns.
 
     `more_to_come` are the campaigns that will have further trials. The campaign with the fewest busy threads
     goes first, then the one that waited longest for its last start; inside it, evaluations before trainings.
+    A run that keeps failing to start waits (`core.backoff`).
     """
     live = [run for run in state.runs.values() if run.is_live]
-    queued = [run for run in state.runs.values() if run.status == "queued" and _may_start(state, run)]
+    queued = [run for run in state.runs.values() if run.status == "queued" and _may_start(state, run)
+              and not_before(run) <= now]
     free = cores - sum(run.threads for run in live)
     busy: dict[str, int] = {}
     for run in live:

@@ -22,6 +22,7 @@ class State:
     plugin_failures: Mapping[str, int] = field(default_factory=dict)
     blocked: frozenset[str] = frozenset()
     catalogue: str = ""
+    held: str = ""
 
     def trials_of(self, campaign: str) -> tuple[Trial, ...]:
         """Return the trials of a campaign in the order of their numbers."""
@@ -65,7 +66,11 @@ def evolve(state: State, stored: Stored) -> State:
             return state if trial is None else replace(state, trials={**state.trials, trial.id: replace(
                 trial, judged=True, verdict=event.verdict, why=event.why, score=event.score, dissent=event.dissent)})
         case e.DaemonStarted():
-            return replace(state, plugin_failures={}, blocked=frozenset())
+            return replace(state, plugin_failures={}, blocked=frozenset(), held="")
+        case e.LaunchesHeld():
+            return replace(state, held=event.why)
+        case e.LaunchesReleased():
+            return replace(state, held="")
         case e.CatalogueChanged():
             return replace(state, catalogue=event.sha256)
         case e.PluginFailed():
@@ -116,7 +121,7 @@ def evolve_run(run: Run, stored: Stored) -> Run:
             return replace(run, status="launching", token=event.token, threads=event.threads, launch=event.launch,
                            launched_at=stored.at)
         case e.RunFenced():
-            return replace(run, status="queued", token="", launched_at=None)
+            return replace(run, status="queued", token="", launched_at=None, queued_at=stored.at)
         case e.RunStarted():
             return replace(run, status="stopping" if run.status == "stopping" else "running", pid=event.pid,
                            started_at=event.started_at)

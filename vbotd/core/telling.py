@@ -37,6 +37,10 @@ def tell(event: Event) -> str:
             return f"{clean(event.text)}" + (f" ({clean(event.by, 60)})" if event.by else "")
         case e.TrialAdmitted():
             return f"{clean(event.proposal.proposer, 40)}: {_params(event.params)} — {clean(event.proposal.why, 120)}"
+        case e.LaunchesHeld():
+            return f"nothing new is started: {clean(event.why, 300)}"
+        case e.LaunchesReleased():
+            return "runs are started again"
         case e.TrialExtended():
             further = [f"to {event.env_steps:,} env steps"] if event.env_steps else []
             further += [f"with the seeds {', '.join(map(str, event.seeds))}"] if event.seeds else []

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import signal
 import stat
@@ -19,12 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vbotd import failpoint
 from vbotd.core.sighting import CommandSeen, FileSeen
+from vbotd.daemon.poison import Poison
 from vbotd.domain.campaign import Campaign
 from vbotd.domain.finding import Problem
 from vbotd.layout import Layout
 from vbotd.store.events import EventStore
 from vbotd.store.files import write_atomic
+
+log = logging.getLogger("vbotd.daemon")
 
 MAX_BYTES = 1 << 20
 MAX_FILES_A_TICK = 200
@@ -47,6 +52,8 @@ class Inbox:
     def __init__(self, layout: Layout, store: EventStore) -> None:
         self._layout, self._store = layout, store
         self._stamps: dict[Path, _Stamp] = {}
+        self._stuck: dict[Path, _Stamp] = {}  # decided, but the folder does not let go of them
+        self._poison = Poison(layout.reading)
         # a writer who opens a file in the very moment of our lease makes the kernel send SIGIO, which would end us
         signal.signal(signal.SIGIO, signal.SIG_IGN)
 
@@ -62,7 +69,11 @@ class Inbox:
             if known is not None:
                 yield FileSeen(file=path.name, sha256=sha, text="", known_as=known)
                 continue
-            found = parse(data)
+            found: Campaign | tuple[Problem, ...] | None = self._poison.refusal(sha)
+            if found is None:
+                self._poison.begin(sha, path.name)
+                failpoint.hit("intake.after_read")
+                found = parse(data)
             text = data.decode(errors="replace")
             if isinstance(found, Campaign):
                 yield FileSeen(file=path.name, sha256=sha, text=text, content=found,
@@ -83,13 +94,27 @@ class Inbox:
 
     def is_empty(self) -> bool:
         """Say whether nothing waits in either folder."""
-        return not any(True for _ in _candidates(self._layout.inbox, (".yaml", ".yml"))) and not any(
-            True for _ in _candidates(self._layout.commands, (".json",)))
+        waiting = (*_candidates(self._layout.inbox, (".yaml", ".yml")), *_candidates(self._layout.commands, (".json",)))
+        return all(self._stuck.get(path) == stamp for path, stamp in waiting)
+
+    def settled(self) -> None:
+        """Take note that everything read so far is decided and put away: no death after this is its fault."""
+        self._poison.end()
 
     def put_away(self, seen: FileSeen, accepted_as: str | None) -> None:
         """Clear a decided file from the inbox: into its campaign's folder, or into `rejected/` with the reasons."""
         path = self._layout.inbox / seen.file
-        self._stamps.pop(path, None)
+        stamp = self._stamps.pop(path, None)
+        try:
+            failpoint.hit("intake.before_put_away")
+            self._move(path, seen, accepted_as)
+            failpoint.hit("intake.after_put_away")
+        except OSError as error:  # a folder that cannot be written: it is decided all the same, and not read again
+            log.warning("action=put_away file=%s error=%s — it is decided, and stays where it is", path, error)
+            if stamp is not None:
+                self._stuck[path] = stamp
+
+    def _move(self, path: Path, seen: FileSeen, accepted_as: str | None) -> None:
         if accepted_as is not None:
             folder = self._layout.campaign(accepted_as)
             folder.mkdir(parents=True, exist_ok=True)
@@ -105,20 +130,30 @@ class Inbox:
 
     def forget_command(self, key_or_path: str | Path) -> None:
         """Remove an answered command's file; its answer is in the store. A file that is no command is put aside."""
-        if isinstance(key_or_path, Path):
-            key_or_path.rename(_free(self._layout.rejected / key_or_path.name))
-            return
-        (self._layout.commands / f"{key_or_path}.json").unlink(missing_ok=True)
+        failpoint.hit("command.before_forget")
+        path = key_or_path if isinstance(key_or_path, Path) else self._layout.commands / f"{key_or_path}.json"
+        try:
+            if isinstance(key_or_path, Path):
+                path.rename(_free(self._layout.rejected / path.name))
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("action=forget_command file=%s error=%s — it is answered, and stays where it is", path, error)
+            if path in self._stamps:
+                self._stuck[path] = self._stamps[path]
 
     def _quiet(self, folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         quiet = []
         present = dict(_candidates(folder, suffixes))
         for path, stamp in present.items():
+            if self._stuck.get(path) == stamp:
+                continue
             if self._stamps.get(path) == stamp and not _has_writer(path):
                 quiet.append(path)
             self._stamps[path] = stamp
-        for path in [p for p in self._stamps if p.parent == folder and p not in present]:
-            del self._stamps[path]
+        for kept in (self._stamps, self._stuck):
+            for path in [p for p in kept if p.parent == folder and p not in present]:
+                del kept[path]
         return quiet[:MAX_FILES_A_TICK]
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import psutil
 
+from vbotd import failpoint
 from vbotd.core.sighting import ExitSeen, RunSeen
 from vbotd.daemon import shim
 from vbotd.daemon.forking import TOKEN_PLACE, ForkedShim, ForkServer
@@ -62,11 +63,14 @@ class LocalLauncher:
 
     def start(self, run: Run) -> None:
         """Write the spec and start the shim in a session of its own, with files for its output, never pipes."""
+        failpoint.hit("launch.before_spec")
         folder = self._layout.run(run.id)
         folder.mkdir(parents=True, exist_ok=True)
         write_json_atomic(folder / "spec.json", spec_of(run, self._layout))
         # The fork server may have died after it forked: then there are two shims, and the claim lets one of them start.
+        failpoint.hit("launch.before_spawn")
         self._shims[run.token] = self._fork(run, folder) or self._spawn(run, folder)
+        failpoint.hit("launch.after_spawn")
         self._adopted.add(run.token)
 
     def _spawn(self, run: Run, folder: Path) -> subprocess.Popen[bytes]:

@@ -9,20 +9,22 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 
-from vbotd import __version__
+from vbotd import __version__, failpoint
 from vbotd.core import sighting as s
 from vbotd.core.config import Config
 from vbotd.core.decide import decide
+from vbotd.core.holding import LONGEST_CALM_S, crash_loop, low_disk
 from vbotd.core.parse import parse_campaign
 from vbotd.core.plan import Done, Patience, plan
 from vbotd.core.sighting import Circumstances, FileSeen, Sighting
 from vbotd.core.state import State
 from vbotd.daemon import shim
-from vbotd.daemon.clock import Alarms, deadline_at, last_due, local_zone, schedule_since
+from vbotd.daemon.circumstances import circumstances_of, free_bytes
+from vbotd.daemon.clock import Alarms, last_due, schedule_since
 from vbotd.daemon.folders import FolderWatch
+from vbotd.daemon.housekeeping import Housekeeping
 from vbotd.daemon.intake import Inbox
 from vbotd.daemon.launch import LocalLauncher
 from vbotd.daemon.lock import WorkspaceLock
@@ -35,6 +37,8 @@ from vbotd.domain import event as e
 from vbotd.domain.campaign import Campaign
 from vbotd.domain.event import Event, Stored
 from vbotd.domain.finding import Problem
+from vbotd.errors import StoreFull
+from vbotd.host.catalogue import Catalogue
 from vbotd.host.client import PluginHost
 from vbotd.host.messages import HostGone, Message
 from vbotd.host.one_shot import remember_catalogue
@@ -47,6 +51,7 @@ BUSY_TICK_S = 0.2  # while a process or a plugin is expected to answer
 IDLE_TICK_S = 1.0
 WATCH_EVERY_S = 2.0
 OPINION_EVERY_S = 30.0
+SEEN_AGAIN = (s.RunSeen, s.FileSeen, s.CommandSeen, s.ScheduleDueSeen)  # at the next look, if they are not decided now
 
 
 class Daemon:
@@ -69,11 +74,13 @@ class Daemon:
         self._alarms = Alarms(self._wake.set, tick_s=5.0, report_hour=config.report_hour)
         self._folders = FolderWatch((layout.inbox, layout.commands), self._wake.set, how=config.watch)
         self._notices = Notices()
+        self._housekeeping = Housekeeping(layout, config.keep_gb)
         self._done = Done()
         self._later: list[Sighting] = []
         self._nonce = secrets.token_hex(8)
         self._stop_why = ""
-        self._watched_at = self._opinions_at = 0.0
+        self._watched_at = self._opinions_at = self._started_at = 0.0
+        self._unclean_starts: tuple[float, ...] = ()
 
     @property
     def state(self) -> State:
@@ -89,6 +96,7 @@ class Daemon:
         """Take a new configuration; what a running host was started with changes at its next start."""
         self._config = config
         self._launcher.fork_server = config.fork_server
+        self._housekeeping.keep_gb = config.keep_gb
         self._wake.set()
 
     def run(self) -> None:
@@ -108,13 +116,27 @@ class Daemon:
     def _tick(self) -> None:
         seen = self._observe()
         circumstances = self._circumstances()
+        failpoint.hit("tick.before_decide")
         events = decide(self.state, seen, circumstances)
-        stored = self._commit(events, circumstances.now)
+        try:
+            stored = self._commit(events, circumstances.now)
+        except StoreFull as error:
+            self._wait_for_room(error, seen)
+            return
+        failpoint.hit("tick.before_perform")
         for effect in plan(self.state, self._done, circumstances, self._patience()):
             self._later += perform(effect, done=self._done, launcher=self._launcher, questions=self._questions,
                                    blocked=self.state.blocked)
         self._after(seen, stored, circumstances.now)
         self._notices.progressed()
+        failpoint.hit("tick.end")
+
+    def _wait_for_room(self, error: StoreFull, seen: list[Sighting]) -> None:
+        """Keep what would not be seen again until there is room; what runs goes on, nothing is acknowledged."""
+        log.error("action=commit error=%s — it is tried again until there is room", error)
+        self._later = [s for s in seen if not isinstance(s, SEEN_AGAIN)] + self._later
+        self._notices.progressed()
+        time.sleep(IDLE_TICK_S)
 
     def _observe(self) -> list[Sighting]:
         """Return everything that the shell can see now."""
@@ -176,7 +198,8 @@ class Daemon:
             elif isinstance(sighting, s.CommandSeen):
                 self._inbox.forget_command(sighting.key)
             elif isinstance(sighting, s.CatalogueSeen) and self._questions.catalogue is not None:
-                remember_catalogue(self._layout.home, self._questions.catalogue, self._config.plugins)
+                self._remember(self._questions.catalogue)
+        self._inbox.settled()
         for item in stored:
             if isinstance(item.event, e.PluginBlocked):
                 self._host.block(item.event.plugin)
@@ -184,24 +207,18 @@ class Daemon:
                 self._questions.notice(item.event)
         self._reporting.update(stored, now, self.state)
 
+    def _remember(self, catalogue: Catalogue) -> None:
+        try:
+            remember_catalogue(self._layout.home, catalogue, self._config.plugins)
+        except OSError as error:  # a view: who needs it asks the plugins itself
+            log.warning("action=remember_catalogue error=%s", error)
+
     def _circumstances(self) -> Circumstances:
         now = time.time()
-        catalogue = self._questions.catalogue
-        tasks = {task.name: task for task in catalogue.tasks} if catalogue else {}
-        entries = {("", kind.name): kind.entry for kind in catalogue.run_kinds} if catalogue else {}
-        entries |= {(task.name, kind): entry for task in tasks.values() for kind, entry in task.entries.items()}
-        deadlines = {c.id: at for c in self.state.campaigns.values() if (at := deadline_at(c)) is not None}
-        return Circumstances(
-            now=now, cores=self._config.slots or len(os.sched_getaffinity(0)), nonce=self._nonce,
-            month_day=datetime.fromtimestamp(now, local_zone()).strftime("%m%d"), progress=self._watching.progress,
-            tasks=tasks, knows_tasks=catalogue is not None, entries=entries, deadlines=deadlines,
-            preflights=catalogue.preflights if catalogue else {}, mute=catalogue.mute if catalogue else frozenset(),
-            skills={skill.name: skill for skill in catalogue.skills} if catalogue else {},
-            judges=self._questions.hooked("judge", self.state.blocked),
-            followers=self._questions.hooked("follow_up", self.state.blocked),
-            followed=frozenset(self._questions.followed),
-            max_attempts=self._config.max_attempts, block_after=self._config.block_after,
-            agents_may=frozenset(self._config.agents.may))
+        hold = crash_loop(self._unclean_starts, self._started_at, now) or low_disk(
+            free_bytes(self._layout), was_low=bool(self.state.held))
+        return circumstances_of(self.state, self._config, self._questions, now=now, nonce=self._nonce, hold=hold,
+                                progress=self._watching.progress)
 
     def _parse(self, data: bytes) -> Campaign | tuple[Problem, ...]:
         catalogue = self._questions.catalogue
@@ -230,8 +247,11 @@ class Daemon:
     def _begin(self) -> None:
         last = self._store.last_event("DaemonStarted", "DaemonStopped")
         clean = last is None or isinstance(last.event, e.DaemonStopped)
+        self._started_at = time.time()
         self._commit((e.DaemonStarted(pid=os.getpid(), version=__version__, boot_id=shim.boot_id(), clean=clean),),
-                     time.time())
+                     self._started_at)
+        self._unclean_starts = self._store.unclean_starts(since=self._started_at - LONGEST_CALM_S)
+        self._housekeeping.start()
         self._host.start()
         self._folders.start()
         self._alarms.start()
@@ -241,15 +261,24 @@ class Daemon:
         self._notices.send("STOPPING=1")
         left = sum(run.is_live for run in self.state.runs.values())
         if self._stop_why:  # without a reason an error is on its way out, and the next start will say so
-            stored = self._commit((e.DaemonStopped(pid=os.getpid(), why=self._stop_why, left_running=left),),
-                                  time.time())
-            self._reporting.update(stored, time.time(), self.state, final=True)
+            self._say_goodbye(left)
+        self._housekeeping.stop()
         self._alarms.stop()
         self._folders.stop()
         self._host.stop()
         self._launcher.close()
         self._store.close()
         self._lock.release()
+
+
+    def _say_goodbye(self, left: int) -> None:
+        gone = e.DaemonStopped(pid=os.getpid(), why=self._stop_why, left_running=left)
+        try:
+            stored = self._commit((gone,), time.time())
+        except StoreFull as error:  # the next start will say that this one died; nothing else is lost
+            log.error("action=stop error=%s", error)
+            return
+        self._reporting.update(stored, time.time(), self.state, final=True)
 
 
 def _brief(event: Event) -> str:

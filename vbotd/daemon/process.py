@@ -10,6 +10,7 @@ import sys
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
+from vbotd import failpoint
 from vbotd.core.config import ConfigError
 from vbotd.daemon.loop import Daemon
 from vbotd.layout import Layout
@@ -30,6 +31,7 @@ def run_daemon(layout: Layout, *, until_idle: bool = False, quiet: bool = False)
     os.umask(0o077)
     config = read_config(layout)
     layout.make()
+    failpoint.arm(layout.home)
     _log_to(layout, quiet=quiet)
     daemon = Daemon(layout, config, until_idle=until_idle)
     _handle_signals(daemon, layout)

@@ -40,6 +40,20 @@ class DaemonStopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchesHeld:
+    """Nothing new is started for now; what runs goes on."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchesReleased:
+    """What held the launches is over."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueChanged:
     """The plugins offer something else than before (the content is in `state/catalogue.json`)."""
 
@@ -325,7 +339,7 @@ class CommandRefused:
 
 
 Event = (
-    DaemonStarted | DaemonStopped | CatalogueChanged
+    DaemonStarted | DaemonStopped | LaunchesHeld | LaunchesReleased | CatalogueChanged
     | CampaignAccepted | CampaignRefused | ScheduleFired | CampaignPaused | CampaignResumed | CampaignAmended
     | CampaignClosing | CampaignClosed | NoteAdded
     | TrialAdmitted | TrialExtended | ProposalRefused | TrialJudged

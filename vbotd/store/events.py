@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
+from vbotd import failpoint
 from vbotd.core.codec import decode, dump, encode, load, touched
 from vbotd.core.state import State, fold, without_closed
 from vbotd.domain import event as e
 from vbotd.domain.event import Event, Stored
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run, Trial
-from vbotd.errors import StoreError
+from vbotd.errors import StoreError, StoreFull
 from vbotd.store.schema import DERIVED, connect_writer
 
 
@@ -34,19 +38,29 @@ class EventStore:
             return ()
         db = self._db
         try:
+            failpoint.hit("commit.before")
             db.execute("BEGIN IMMEDIATE")
             seq = db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
             stored = tuple(Stored(seq=seq + n, at=at, event=event) for n, event in enumerate(events, start=1))
             state = fold(self.state, stored)
             _insert_events(db, stored)
+            failpoint.hit("commit.after_events")
             _write_entities(db, state, stored)
+            failpoint.hit("commit.before_end")
             db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise StoreError(f"{self.path}: a commit failed: {error} — nothing of it was kept") from error
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+        failpoint.hit("commit.after")
         self.state = without_closed(state)
         return stored
+
+    def _give_up(self, error: sqlite3.Error | OSError) -> NoReturn:
+        """Take a failed commit back and raise; only for want of room may it be tried again, an fsync never is."""
+        if self._db.in_transaction:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+        kind = StoreFull if is_full(error) else StoreError
+        raise kind(f"{self.path}: a commit failed: {error} — nothing of it was kept") from error
 
     def campaign_with(self, sha256: str) -> str | None:
         """Return the id of the campaign that was accepted with these very bytes."""
@@ -73,6 +87,12 @@ class EventStore:
         row = self._db.execute(f"SELECT seq, at, kind, version, data FROM event WHERE kind IN ({marks}) "
                                "ORDER BY seq DESC LIMIT 1", kinds).fetchone()
         return Stored(seq=row[0], at=row[1], event=decode(*row[2:])) if row else None
+
+    def unclean_starts(self, since: float) -> tuple[float, ...]:
+        """Return when daemons started after one that had died without a word, from a time on (epoch seconds)."""
+        rows = self._db.execute("SELECT at FROM event WHERE kind = 'DaemonStarted' AND at >= ? AND "
+                                "json_extract(data, '$.clean') = 0 ORDER BY seq DESC LIMIT 1000", (since,))
+        return tuple(row[0] for row in rows)
 
     def events(self) -> Iterator[Stored]:
         """Yield all events in their order."""
@@ -161,3 +181,10 @@ def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Store
 
 def _derived_rows(db: sqlite3.Connection) -> dict[tuple[str, str], tuple[object, ...]]:
     return {(table, row[0]): row for table in DERIVED for row in db.execute(f"SELECT * FROM {table}")}
+
+
+def is_full(error: sqlite3.Error | OSError) -> bool:
+    """Say whether a write failed for want of room."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vbotd import failpoint
 from vbotd.errors import VbotdError
 
 SHA256_CHUNK_BYTES = 1 << 20
@@ -49,12 +50,15 @@ def write_atomic(path: Path | str, data: bytes | str, *, mode: int = 0o644, dura
         # A file name has at most 255 bytes, so a long one leaves no room for the affixes.
         temporary = f".{path.name[:50]}.{secrets.token_hex(8)}.tmp"
         try:
+            failpoint.hit("write.before_create")
             _create(temporary, folder, content, mode=mode, durable=durable)
+            failpoint.hit("write.before_rename")
             os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=folder)
             raise
+        failpoint.hit("write.after_rename")
         if durable:
             os.fsync(folder)
     finally:
@@ -71,6 +75,7 @@ def _create(name: str, folder: int, content: bytes, *, mode: int, durable: bool)
             rest = rest[os.write(handle, rest):]
         os.fchmod(handle, mode)
         if durable:
+            failpoint.hit("write.before_fsync")
             # Never again after a failure: Linux drops the dirty pages, and a second fsync would lie.
             os.fsync(handle)
     except BaseException:

@@ -123,8 +123,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return db
 
 
-_REMEDY = ("nothing was changed; move the file aside only if you accept to lose the history, "
-           "or restore a copy, then run 'vbotd doctor'")
+_REMEDY = ("nothing was changed; 'vbotd doctor --restore' puts the newest sound backup in its place and keeps this "
+           "file beside it")
 
 
 def _version(db: sqlite3.Connection) -> int:

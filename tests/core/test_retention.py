@@ -1,0 +1,71 @@
+"""Which checkpoints go when the disk is full, and which never do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.given import content
+from vbotd.core.retention import Kept, named, to_delete
+from vbotd.domain.finding import Finding
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.trial import CheckpointRef, Run
+
+OLD = CampaignRecord(id="old", content=content(), sha256="1", file="", status="closed", accepted_at=1.0, closed_at=10.0,
+                     champion="old/t001")
+NEW = replace(OLD, id="new", sha256="2", closed_at=20.0, champion="new/t001")
+OPEN = replace(OLD, id="open", sha256="3", status="paused", closed_at=None, champion="")
+
+
+def ckpt(run: str, age: int, size: int = 10) -> Kept:
+    return Kept(path=f"{run}/checkpoints/ckpt_{age:012d}.pt", size=size)
+
+
+def run(run_id: str, **changes: object) -> Run:
+    campaign, trial, _ = run_id.split("/")
+    return replace(Run(id=run_id, campaign=campaign, trial=f"{campaign}/{trial}", kind="train", seed=1, attempt=1,
+                       status="ended", queued_at=0.0), **changes)  # type: ignore[arg-type]
+
+
+FILES = [ckpt(f"{campaign}/{trial}/train-s1-a1", age) for campaign in ("new", "open", "old") for trial in ("t001", "t002")
+         for age in (1, 2)]
+
+
+def test_nothing_goes_while_there_is_room():
+    assert to_delete(FILES, 100, 100, (OLD, NEW, OPEN), ()) == ()
+
+
+def test_the_longest_closed_campaign_gives_first_and_no_more_than_is_needed():
+    gone = to_delete(FILES, 115, 100, (OLD, NEW, OPEN), ())
+    assert [file.path for file in gone] == [file.path for file in FILES if file.path.startswith("old/t002")]
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_champions_and_open_campaigns_are_never_touched_however_full_it_is(total: int, cap: int):
+    gone = {file.path for file in to_delete(FILES, total, cap, (OLD, NEW, OPEN), ())}
+    assert not [path for path in gone if path.startswith(("old/t001", "new/t001", "open/"))]
+
+
+def test_what_a_run_names_is_kept():
+    judged = FILES[10].path  # of old/t002
+    peak = "old/t002/train-s1-a1/checkpoints/ckpt_000000000002.pt"
+    finding = Finding(rule="collapse", level="error", message="it fell after its peak",
+                      fix="vbotd train walk --from runs/old/t002/train-s1-a1/checkpoints/ckpt_000000000002.pt.")
+    runs = (run("old/t002/train-s1-a1", findings=(finding,),
+                checkpoint=CheckpointRef(path=judged, sha256="", env_steps=1)),)
+    assert {judged, peak} <= named(runs)
+    assert not to_delete(FILES, 1000, 1, (OLD,), runs)
+
+
+def test_a_source_of_a_warm_start_and_what_a_run_went_on_from_are_kept():
+    source, start = FILES[2].path, FILES[3].path
+    runs = (run("open/t002/train-s1-a1", spec={"warm_start": {"checkpoint": source}}),
+            run("open/t001/train-s1-r1-a1", spec={"resume_from": start}))
+    assert {source, start} <= named(runs)
+
+
+def test_a_closed_campaign_with_a_live_run_is_left_alone():
+    gone = to_delete(FILES, 1000, 1, (OLD,), (run("old/t002/train-s1-a1", status="running"),))
+    assert gone == ()

@@ -1,0 +1,79 @@
+"""Which checkpoints may go when the runs have outgrown their cap? Those that nothing true or planned depends on.
+
+What is never deleted, however full it gets: anything of a campaign that is not closed (incumbents, paused trials,
+what a warm start may want), a champion's checkpoints, and what a verdict, an evaluation, a finding or another run's
+start names (a checkpoint from before a peak among them). Series, results and logs stay; they are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vbotd.domain.history import CampaignRecord
+from vbotd.domain.trial import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A checkpoint file: its path below `runs/` and its size in bytes."""
+
+    path: str
+    size: int
+
+
+def to_delete(files: Sequence[Kept], total_bytes: int, cap_bytes: int, records: Iterable[CampaignRecord],
+              runs: Iterable[Run]) -> tuple[Kept, ...]:
+    """Return the checkpoints to delete so that `total_bytes` comes under the cap, as far as that can be.
+
+    The campaigns that closed longest ago give first, and of a campaign the files in the order given.
+    """
+    over = total_bytes - cap_bytes
+    if over <= 0:
+        return ()
+    runs = tuple(runs)
+    closed = {record.id: record for record in records if record.status == "closed"}
+    held = named(runs)
+    live = {run.campaign for run in runs if run.is_live}
+    candidates = sorted((file for file in files if _may_go(file, closed, held, live)),
+                        key=lambda file: closed[campaign_of(file.path)].closed_at or 0.0)
+    chosen: list[Kept] = []
+    for file in candidates:
+        if over <= 0:
+            break
+        chosen.append(file)
+        over -= file.size
+    return tuple(chosen)
+
+
+def named(runs: Iterable[Run]) -> frozenset[str]:
+    """Return every checkpoint that a run names: the one it is judged by, went on from, began with, or was warned of."""
+    found: set[str] = set()
+    for run in runs:
+        found |= {ref.path for ref in (run.checkpoint,) if ref is not None}
+        for place in (run.spec, run.spec.get("evaluate") or {}, run.spec.get("warm_start") or {}):
+            found |= {str(place[key]) for key in ("checkpoint", "resume_from") if place.get(key)}
+        found |= {f"{run.id}/{word}" for finding in run.findings for word in _words(finding.message, finding.fix)}
+    return frozenset(found)
+
+
+def campaign_of(path: str) -> str:
+    """Return the campaign whose run a path below `runs/` belongs to."""
+    return path.partition("/")[0]
+
+
+def _may_go(file: Kept, closed: Mapping[str, CampaignRecord], held: frozenset[str], live: set[str]) -> bool:
+    campaign = campaign_of(file.path)
+    record = closed.get(campaign)
+    if record is None or campaign in live or file.path in held:
+        return False
+    return not (record.champion and file.path.startswith(record.champion + "/"))
+
+
+def _words(*texts: str) -> Iterable[str]:
+    """Yield what looks like a checkpoint in a text, as a path below the run's folder."""
+    for text in texts:
+        for word in text.replace("'", " ").replace(",", " ").split():
+            place = word.rfind("checkpoints/")
+            if place >= 0:
+                yield word[place:].rstrip(".;:)")
