@@ -22,7 +22,7 @@ from vbotd.domain.event import Event
 from vbotd.domain.finding import Finding
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
-from vbotd.domain.task import RunKindCard, TaskCard
+from vbotd.domain.task import ParamValue, RunKindCard, TaskCard
 from vbotd.domain.trial import Proposal, Run, Trial
 
 hookspec = pluggy.HookspecMarker("vbotd")
@@ -43,6 +43,9 @@ class View(Protocol):
 
     def histories(self, task: str) -> Sequence[History]:
         """Return every campaign of a task that the workspace has seen, this one among them, the oldest first."""
+
+    def presets(self, task: str) -> Mapping[str, Mapping[str, ParamValue]]:
+        """Return the settings of each preset of a task, by the preset's name."""
 
 
 # Nouns: asked once, when the plugins are loaded. A name that is taken is an error that names both plugins,

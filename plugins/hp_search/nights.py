@@ -90,10 +90,10 @@ def new_trials(history: History, options: Options, view: View, count: int, skill
         return
     space = history.campaign.space
     taken = {key_of(space, trial.params) for trial in history.trials if to_optuna(space, trial.params) is not None}
-    refused = history.record.refused_proposals
+    refused, presets = history.record.refused_proposals, view.presets(history.campaign.task)
     rung = f"; at first to {millions(env_steps)} env steps" if env_steps is not None else ""
     # Which ones were refused is not told, only how many: drop as many wishes, rather than insist on one for ever.
-    given = [wish for wish in wishes(history, options, elsewhere)
+    given = [wish for wish in wishes(history, options, elsewhere, presets)
              if key_of(space, wish[0]) not in taken and keeps(history, options, wish[0])]
     for params, reason in given[refused:]:
         if count and key_of(space, params) not in taken:
@@ -112,7 +112,7 @@ def new_trials(history: History, options: Options, view: View, count: int, skill
         label = f"{skill}/{options.seed}/{'startup' if how == 'startup' else len(history.trials)}/{refused}"
         chosen = fresh(history, how, known, view.seed(label), count, taken,
                        lambda params: keeps(history, options, dict(params)))
-    told = notes(history, options)
+    told = notes(history, options, presets)
     for params in chosen:
         yield Proposal(params=params, proposer=skill, env_steps=env_steps,
                        why=why(history, options, known, params, told) + rung)

@@ -30,6 +30,8 @@ class Options(BaseModel):
     grid_points: int = Field(5, ge=2, le=100, description="grid: values tried of a range, its ends included")
     first: list[dict[str, Value]] = Field(default_factory=list, max_length=100, description=(
         "settings to try first, after the task's defaults; a key that is left out takes the task's default"))
+    presets: list[str] = Field(default_factory=list, max_length=20, description=(
+        "presets of the task to try first, by name ('vbotd new --list-presets'); what the space searches is taken"))
     from_history: int = Field(2, ge=0, le=20, description=(
         "settings of earlier campaigns of the task to try again, the best first, where they fit the space"))
     constraints: list[str] = Field(default_factory=list, max_length=50, description=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from vbotd.domain.history import History
 from vbotd.domain.task import ParamValue
@@ -12,10 +12,11 @@ from .knowledge import best_elsewhere
 from .options import Options
 
 BASELINE = "the task's defaults, as the baseline"
+Presets = Mapping[str, Mapping[str, ParamValue]]
 Wish = tuple[dict[str, ParamValue], str]
 
 
-def wishes(history: History, options: Options, elsewhere: Sequence[History]) -> Iterator[Wish]:
+def wishes(history: History, options: Options, elsewhere: Sequence[History], presets: Presets) -> Iterator[Wish]:
     """Yield settings with the reason for each, the baseline first."""
     space = history.campaign.space
     defaults = defaults_of(history)
@@ -25,10 +26,19 @@ def wishes(history: History, options: Options, elsewhere: Sequence[History]) -> 
         params = {**defaults, **wish}
         if not space.problems(params):
             yield params, f"asked for in the campaign (number {number} of 'first')"
+    for name in options.presets:
+        params = _of_preset(history, presets.get(name, {}))
+        if name in presets and not space.problems(params):
+            yield params, f"the preset {name}"
     for place, (trial, params) in enumerate(best_elsewhere(history, elsewhere), start=1):
         if place > options.from_history:
             break
         yield params, f"number {place} of the earlier campaigns of this task: {trial.id}"
+
+
+def _of_preset(history: History, preset: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    searched = {dimension.key for dimension in history.campaign.space.dimensions}
+    return {**defaults_of(history), **{key: value for key, value in preset.items() if key in searched}}
 
 
 def defaults_of(history: History) -> dict[str, ParamValue]:
@@ -45,12 +55,16 @@ def keeps(history: History, options: Options, params: dict[str, ParamValue]) -> 
     return not list(broken(constraints, _whole(history, params)))
 
 
-def notes(history: History, options: Options) -> list[str]:
+def notes(history: History, options: Options, presets: Presets) -> list[str]:
     """Return what a person should know of wishes that cannot be granted and constraints that bind nothing."""
     space, defaults = history.campaign.space, defaults_of(history)
     misfits = [str(number) for number, wish in enumerate(options.first, start=1)
                if space.problems({**defaults, **wish})]
     told = [f"left out of 'first', since outside the space: number {', '.join(misfits)}"] if misfits else []
+    strange = [name for name in options.presets
+               if name not in presets or space.problems(_of_preset(history, presets[name]))]
+    if strange:
+        told.append(f"left out, since no preset of this task or outside the space: {', '.join(strange)}")
     lame = list(idle([parse_constraint(text) for text in options.constraints], _whole(history, defaults)))
     return told + ([f"without effect, since a setting has no number here: {', '.join(lame)}"] if lame else [])
 

@@ -368,6 +368,28 @@ def test_the_morning_section_tells_of_the_rungs_and_of_the_fresh_seeds(skill: Mo
     assert len(lines) <= 15
 
 
+def test_presets_are_tried_first_and_strange_ones_are_told(skill: ModuleType) -> None:
+    history = history_of(climbing(presets=["fast", "far", "typo"]))
+    seen = HostView(Library(Path("nowhere")), NIGHT, presets=lambda task: {
+        "fast": {"ppo.learning_rate": 5e-3, "reward.alive": 3.0}, "far": {"ppo.learning_rate": 0.05}})
+    _, preset, searched = skill.vbotd_propose(history, 3, seen)
+    assert preset.params == {"ppo.learning_rate": 5e-3, "ppo.gamma": 0.99} and "the preset fast" in preset.why
+    assert "outside the space: far, typo" in searched.why
+
+
+def test_the_host_shows_the_presets_of_a_task_and_the_campaigns_of_it(tmp_path: Path) -> None:
+    from vbotd.host.asking import Ask, Desk
+    from vbotd.host.registry import Registry
+    from vbotd.host.wire import encode_arguments
+    from vbotd.train import plugin
+    history = history_of(climbing())
+    desk = Desk(tmp_path, Registry.of_modules({"core": plugin}))
+    ask = Ask(id=0, hook="propose", args=encode_arguments({"history": history, "count": 1}))
+    seen = desk.arguments(ask)[0]["view"]
+    assert "lazy-robot" in seen.presets("vbot_navigation_section001") and not seen.presets("no-such-task")
+    assert seen.histories("walk") == (), "there is no store yet"
+
+
 # ---- constraints and samplers
 
 @pytest.mark.parametrize(("text", "holds"), [

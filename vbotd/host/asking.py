@@ -15,7 +15,7 @@ from vbotd.domain.skill import SkillCard
 from vbotd.errors import StoreError
 from vbotd.host.catalogue import Catalogue, same_name
 from vbotd.host.registry import Answered, Registry
-from vbotd.host.view import HostView, Library, RunSeries
+from vbotd.host.view import HostView, Library, Presets, RunSeries
 from vbotd.host.wire import SkillProblem, adapter, decode_arguments, encode_answer, frozen
 from vbotd.layout import Layout
 
@@ -91,7 +91,7 @@ class Desk:
         match ask.hook:
             case "propose":
                 return {"history": history, "count": given.get("count", 1),
-                        "view": HostView(self._library, history.record.id, self._of_task)}
+                        "view": HostView(self._library, history.record.id, self._of_task, self._presets)}
             case "amend":
                 return {"history": history, "proposal": frozen(given["proposal"])}
             case "judge":
@@ -113,6 +113,12 @@ class Desk:
         except StoreError:
             return ()
         return tuple(frozen(history) for history in self._histories(names))
+
+    def _presets(self, task: str) -> Presets:
+        from vbotd.store.presets import load_presets
+
+        card = self._registry.catalogue.task(task)
+        return {preset.name: preset.settings(card) for preset in load_presets() if preset.task == task} if card else {}
 
     def _history(self, campaign: str) -> History:
         from vbotd.store.read import Reader

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vbotd.domain.history import History
+from vbotd.domain.task import ParamValue
 from vbotd.hookspecs import Point
 from vbotd.layout import Layout
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vbotd.store.series import SeriesBook
     from vbotd.store.tfevents import RunTail
 
+Presets = Mapping[str, Mapping[str, ParamValue]]
 MAX_POINTS = 500
 MAX_OPEN_RUNS = 32  # a tail keeps what it has read, so a live run costs only what is new
 
@@ -86,8 +88,10 @@ class HostView:
     """The view of one campaign that `vbotd_propose` is handed."""
 
     def __init__(self, library: Library, campaign: str,
-                 histories: Callable[[str], Sequence[History]] = lambda task: ()) -> None:
-        self._library, self._campaign, self._histories = library, campaign, histories
+                 histories: Callable[[str], Sequence[History]] = lambda task: (),
+                 presets: Callable[[str], Presets] = lambda task: {}) -> None:
+        self._library, self._campaign = library, campaign
+        self._histories, self._presets = histories, presets
 
     def seed(self, label: str) -> int:
         """Return a seed in [0, 2**32) that depends on the campaign and the label alone."""
@@ -100,3 +104,7 @@ class HostView:
     def histories(self, task: str) -> Sequence[History]:
         """Return every campaign of a task, this one among them, the oldest first."""
         return self._histories(task)
+
+    def presets(self, task: str) -> Presets:
+        """Return the settings of each preset of a task, by the preset's name."""
+        return self._presets(task)
