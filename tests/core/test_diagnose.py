@@ -8,6 +8,7 @@ import random
 import pytest
 
 from vbotd.core.diagnose import diagnose
+from vbotd.core.health import Context
 from vbotd.core.trend import key_metric, trend
 
 BEAT = {"phase": "train", "env_steps": 500_000, "total_env_steps": 1_500_000, "env_steps_per_s": 10_000.0,
@@ -100,15 +101,15 @@ def test_entropy_that_changes_its_sign_is_judged_by_differences():
 def test_kl_above_its_target_is_seen(kl, level):
     findings = diagnose(HEALTHY | {"ppo/kl": kl}, BEAT).findings
     assert [(finding.rule, finding.level) for finding in findings] == [("kl-high", level)]
-    assert diagnose(HEALTHY | {"ppo/kl": line(0.03, 0.03)}, BEAT, kl_target=0.05).findings == ()
+    assert diagnose(HEALTHY | {"ppo/kl": line(0.03, 0.03)}, BEAT, Context(kl_target=0.05)).findings == ()
 
 
 def test_reward_that_rises_while_success_falls_is_said_with_the_numbers():
     series = HEALTHY | {"train/success_rate": line(0.9, 0.1, noise=0.01), "train/episode_return": line(10, 50)}
     (finding,) = diagnose(series, BEAT).findings
     assert (finding.rule, finding.level) == ("reward-without-success", "error")
-    assert "rose from 32.56 to 47.95" in finding.message
-    assert "success fell from" in finding.message
+    assert "rose from 28.46 to 47.95 while train/success_rate fell from 0.5" in finding.message
+    assert finding.stop, "every further env step teaches the wrong thing"
 
 
 def test_a_trend_is_no_noise():
@@ -125,5 +126,12 @@ def test_a_series_of_nothing_finite_has_no_value():
 
 
 def test_errors_come_first():
-    series = HEALTHY | {"ppo/action_std": line(1.0, 0.02), "ppo/kl": line(0.2, 0.2)}
-    assert rules(series) == ["kl-high", "exploration-collapse"]
+    series = HEALTHY | {"ppo/learning_rate": line(1e-4, 1e-4), "train/success_rate": line(0.9, 0.1, noise=0.01)}
+    assert rules(series) == ["reward-without-success", "rate-starved"]
+
+
+def test_what_follows_from_another_finding_is_named_there_and_not_listed():
+    series = HEALTHY | {"ppo/action_std": line(1.0, 0.02), "ppo/kl": line(0.1, 0.1)}
+    (finding,) = diagnose(series, BEAT).findings
+    assert finding.rule == "kl-high"
+    assert finding.message.endswith("from it follow: exploration-collapse")

@@ -31,7 +31,7 @@ def test_a_number_that_is_none_is_an_error_that_stops_the_run(tmp_path: Path) ->
     write(layout.run(RUN.id), 1.0, float("nan"))
     seen, = Watching(layout).poll([RUN])
     (by, finding), = seen.findings
-    assert (by, finding.rule, finding.level, finding.stop) == ("core", "not-a-number", "error", True)
+    assert (by, finding.rule, finding.level, finding.stop) == ("core", "non-finite", "error", True)
     assert (finding.tag, finding.env_steps) == ("ppo/policy_loss", 1)
 
 

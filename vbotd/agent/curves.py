@@ -18,9 +18,9 @@ from vbotd.domain.trial import Run
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json
 from vbotd.store.read import Reader
+from vbotd.store.run_context import context_of_run
 from vbotd.store.series import downsample
 
-KL_TARGET = 0.01  # of a run whose settings name none
 MOST_TAGS, MOST_NAMED = 8, 60
 Points = tuple[tuple[int, float], ...]
 
@@ -86,12 +86,10 @@ def _words(layout: Layout, run: Run, points: Mapping[str, Points]) -> list[str]:
         beat: Mapping[str, Any] = read_json(layout.run(run.id) / "heartbeat.json") or {}
     except UnreadableFile:
         beat = {}
-    params = run.spec.get("params")
-    target = params.get("ppo.kl_target", KL_TARGET) if isinstance(params, dict) else KL_TARGET
-    target = target if isinstance(target, float) and target > 0 else KL_TARGET
-    diagnosis = diagnose(points, beat, kl_target=target)
+    context = context_of_run(layout.run(run.id), layout, beat, run.spec)
+    diagnosis = diagnose(points, beat, context)
     found = [f"{finding.level} {finding.rule}: {finding.message}" for finding in diagnosis.findings]
-    return [*in_words(diagnosis, target), *found][:12]
+    return [*in_words(diagnosis, context.kl_target), *found][:12]
 
 
 TOOLS = (

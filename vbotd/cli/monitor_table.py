@@ -12,8 +12,8 @@ from rich.text import Text
 from vbotd.cli.checking import count
 from vbotd.cli.progress import clock
 from vbotd.cli.run_view import RunView
-from vbotd.core.diagnose import RETURN
 from vbotd.core.diagnosis_words import shares
+from vbotd.core.health.watched import RETURN
 from vbotd.core.trend import KeyMetric
 from vbotd.domain.finding import Finding
 

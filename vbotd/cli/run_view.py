@@ -11,15 +11,16 @@ from typing import Any
 from vbotd.cli.commanding import not_found_message
 from vbotd.core.diagnose import Diagnosis, diagnose
 from vbotd.core.diagnosis_words import in_words
+from vbotd.core.health.context import KL_TARGET
 from vbotd.errors import NotFound
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json
+from vbotd.store.run_context import context_of_run
 
 MAX_RUNS = 500
 MARKS = ("spec.json", "heartbeat.json", "result.json")
 # After that long without a heartbeat, five of the longest allowed intervals, a run is called silent.
 SILENT_S = 25.0
-KL_TARGET = 0.01  # of a run whose spec names none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class RunWatch:
         # The reader of event files costs 50 ms to import, which other verbs shall not pay.
         from vbotd.store.tfevents import RunTail, SeriesBook
 
-        self._folder, self._now = folder, now
+        self._folder, self._layout, self._now = folder, layout, now
         absolute = folder.resolve()
         below = absolute.is_relative_to(layout.runs)
         self.name = plain(absolute.relative_to(layout.runs) if below else Path(*absolute.parts[-3:]))
@@ -92,10 +93,9 @@ class RunWatch:
         beat, result = self._json("heartbeat.json"), self._json("result.json")
         ended = result is not None or (self._folder / "exit.json").exists()
         points = self._book.points()
-        params = (self._json("spec.json") or {}).get("params")
-        named = params.get("ppo.kl_target") if isinstance(params, dict) else None
-        target = named if isinstance(named, float) and named > 0 else KL_TARGET
-        diagnosis = diagnose(points, beat or {}, kl_target=target)
+        context = context_of_run(self._folder, self._layout, beat or {}, self._json("spec.json") or {})
+        target = context.kl_target
+        diagnosis = diagnose(points, beat or {}, context)
         return RunView(
             name=self.name, state=self._state(beat, result, ended=ended), has_ended=ended, points=points,
             diagnosis=diagnosis, troubles=tuple(self._troubles[-20:]), words=in_words(diagnosis, target),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vbotd.core.diagnose import KL, RETURN, STD, SUCCESS, Diagnosis
+from vbotd.core.diagnose import Diagnosis
+from vbotd.core.health.watched import KL, RETURN, STD, SUCCESS
 from vbotd.core.trend import KeyMetric
 
 MOVES = {"up": "rising", "down": "falling", "flat": "flat", "unknown": "too short to say where it goes"}

@@ -10,7 +10,7 @@ import json
 import os
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,24 @@ from vbotd.store.files import sha256_of, sync_folder, write_json_atomic
 from vbotd.train.runio import SpecError
 
 VERSION = 1
-SPACED = 3  # checkpoints kept between the first and the last, besides the best
+SPACED = 3  # checkpoints kept between the first and the last, besides those with a role
+ROLES = ("best", "peak", "rising", "last")
 SCORE_TOLERANCE = 0.02  # a standard error of the window's rate; within it, the later checkpoint is the better one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """One checkpoint in the index. `score` is the training success rate, None before the first episode."""
+    """One checkpoint in the index. `score` is the training success rate, None before the first episode.
+
+    `role` says why it is kept, some of "best peak rising last": the one to use, the one with the highest score, the one
+    before that (the last of the rise, to go on from after a collapse), and the newest.
+    """
 
     path: str  # relative to the run folder
     sha256: str
     env_steps: int
     score: float | None
+    role: str = ""
 
 
 def file_name(env_steps: int) -> str:
@@ -89,12 +95,26 @@ def best(saved: list[Saved]) -> Saved:
     return max(good, key=lambda s: s.env_steps)
 
 
+def roles(saved: list[Saved]) -> dict[str, int]:
+    """Return which checkpoint, by env steps, has which role; those may never be deleted."""
+    if not saved:
+        return {}
+    ordered = sorted(saved, key=lambda s: s.env_steps)
+    found = {"best": best(saved).env_steps, "last": ordered[-1].env_steps}
+    scored = [s for s in ordered if s.score is not None]
+    if scored:
+        peak = max(scored, key=lambda s: (s.score or 0.0, -s.env_steps))
+        before = [s for s in ordered if s.env_steps < peak.env_steps]
+        found |= {"peak": peak.env_steps} | ({"rising": before[-1].env_steps} if before else {})
+    return found
+
+
 def prune(folder: Path) -> None:
-    """Delete all but the best, the last, and `SPACED` evenly spaced checkpoints."""
+    """Delete all checkpoints but those with a role and `SPACED` evenly spaced ones; the index tells the roles."""
     listed = read_index(folder)
     if len(listed) <= SPACED + 2:
         return
-    keep = {best(listed).env_steps, listed[-1].env_steps}
+    keep = set(roles(listed).values())
     for share in np.linspace(0.0, 1.0, SPACED + 2)[1:-1]:
         wanted = share * listed[-1].env_steps
         keep.add(min(listed, key=lambda s: abs(s.env_steps - wanted)).env_steps)
@@ -124,5 +144,7 @@ def arrays(saved: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
 
 
 def _write_index(folder: Path, saved: list[Saved]) -> None:
-    rows = [asdict(s) for s in sorted(saved, key=lambda s: s.env_steps)]
+    kept_for = roles(saved)
+    named = (replace(s, role=" ".join(role for role in ROLES if kept_for.get(role) == s.env_steps)) for s in saved)
+    rows = [asdict(s) for s in sorted(named, key=lambda s: s.env_steps)]
     write_json_atomic(folder / "checkpoints" / "index.json", {"checkpoints": rows})

@@ -23,8 +23,9 @@ CHATTER_ENVS = 64
 def vitals(ppo: Ppo, control_dt_s: float) -> dict[str, float]:
     """Return the `ppo/` scalars that describe the actor's last hidden layer and the smoothness of its actions.
 
-    `feature_rank` and `dead_units` are shares 0-1 of the layer's width, `feature_norm` is the mean Euclidean norm before
-    the activation: it grows, and the rank falls, before a policy collapses (Moalla et al. 2024, arXiv:2405.00662).
+    `feature_rank` and `dead_units` are shares 0-1 of the layer's width, `feature_norm` is the mean Euclidean norm
+    before the activation: it grows, and the rank falls, before a policy collapses (Moalla et al. 2024,
+    arXiv:2405.00662).
     `chatter` is the share 0-1 of the mean actions' power above 8 Hz.
     """
     obs = ppo.rollout.obs.flatten(0, 1)
