@@ -25,7 +25,7 @@ _LOOKS = re.compile("|".join((
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _NAMED = re.compile(r"(?i)((?:api|access|private|secret|auth)[_-]?key|secret|token|passw(?:or)?d|passphrase"
                     r"|authorization)"
-                    r"([\"']?\s*[:=]\s*[\"']?)([^\s\"',;)}\]]{6,})")
+                    r"([\"']?\s*[:=]\s*[\"']?)(?!\[redacted)([^\s\"',;)}\]]{6,})")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)[^\s/@:]+:[^\s/@]+@")
 
 
