@@ -13,16 +13,18 @@ from dataclasses import replace
 from vbotd.core.admission import admitted, task_of
 from vbotd.core.auditing import audit_due, is_awaited, is_preflight, stopped_due
 from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run, search_seed
+from vbotd.core.reward_budget import is_overruled
 from vbotd.core.sighting import Circumstances
 from vbotd.core.slots import choose_starts
 from vbotd.core.state import State, fold
-from vbotd.core.trialplan import evaluation, is_ready_to_judge, judged, judged_anew, next_run
+from vbotd.core.trialplan import are_followed, evaluation, is_ready_to_judge, judged, judged_anew, next_run
 from vbotd.domain import event as e
 from vbotd.domain.campaign import Campaign
 from vbotd.domain.event import Event, Stored
+from vbotd.domain.finding import Finding
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.task import TaskCard
-from vbotd.domain.trial import Proposal, Trial
+from vbotd.domain.trial import Proposal, Run, Trial
 
 FAILURES_IN_A_ROW = 3
 REFUSALS_PER_TRIAL = 10
@@ -132,7 +134,7 @@ def _closing_due(state: State, campaign: CampaignRecord, circumstances: Circumst
         if wanted is not None and all(run.status == "ended" for run in of_champion):
             yield wanted
             return
-    if all(run.status == "ended" for run in runs):
+    if all(run.status == "ended" for run in runs) and are_followed(of_champion, circumstances):
         yield _closed(campaign, champion, state)
 
 
@@ -145,12 +147,23 @@ def _closed(campaign: CampaignRecord, champion: Trial, state: State) -> e.Campai
     if not content.gates:
         return e.CampaignClosed(campaign=campaign.id, outcome="finished", champion=champion.id,
                                 why=campaign.closing_why)
+    broken = [finding for finding in newest_findings(state.runs_of(champion.id))
+              if finding.level == "error" and not is_overruled(finding.rule, content.allow)]
+    if broken:
+        return e.CampaignClosed(campaign=campaign.id, outcome="finished", champion=champion.id,
+                                why=f"{campaign.closing_why}; no success: {broken[0].rule}: {broken[0].message}")
     misses = gate_misses(content.gates, confirmed.metrics)
     if misses:
         return e.CampaignClosed(campaign=campaign.id, outcome="finished", champion=champion.id,
                                 why=f"{campaign.closing_why}; the gate was missed: {'; '.join(misses)}")
     return e.CampaignClosed(campaign=campaign.id, outcome="reached", champion=champion.id,
                             why=f"{campaign.closing_why}; the gate was passed on fresh episodes")
+
+
+def newest_findings(runs: tuple[Run, ...]) -> tuple[Finding, ...]:
+    """Return what was found about a trial's newest policy by the runs after its last training."""
+    trained = max((k for k, run in enumerate(runs) if run.kind == "train"), default=0)
+    return tuple(finding for run in runs[trained + 1:] if run.outcome == "finished" for finding in run.findings)
 
 
 def _launches_due(state: State, circumstances: Circumstances) -> Iterator[Event]:

@@ -128,6 +128,11 @@ def is_ready_to_judge(trial: Trial, runs: Sequence[Run], circumstances: Circumst
     """Say whether a trial has runs, all of them have ended, and whoever may ask for further ones has been heard."""
     if trial.judged or not runs or any(run.status != "ended" for run in runs):
         return False
+    return are_followed(runs, circumstances)
+
+
+def are_followed(runs: Sequence[Run], circumstances: Circumstances) -> bool:
+    """Say whether whoever may ask for further runs after these has been heard."""
     return not circumstances.followers or all(run.id in circumstances.followed for run in runs if not is_preflight(run))
 
 

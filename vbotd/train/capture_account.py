@@ -77,10 +77,10 @@ def metrics_of(words: Sequence[GateWord], stills: int) -> dict[str, Measured]:
 
 
 def findings_of(words: Sequence[GateWord]) -> list[dict[str, Any]]:
-    """Return what the gate found, for `result.json`: a warning unless every episode passes. It has the last word."""
+    """Return what the gate found, for `result.json`: an error where no episode passes, a warning where one does not."""
     share = sum(word.passes for word in words) / len(words)
     return [{
-        "rule": RULE, "level": "info" if share == 1.0 else "warning", "value": share,
+        "rule": RULE, "level": "info" if share == 1.0 else "warning" if share else "error", "value": share,
         "message": f"the kinematic gate: {summary(words)}",
         "fix": "" if share == 1.0 else "look at the run's capture/contact_sheet.png, and at what the reward pays",
     }]  # fmt: skip
