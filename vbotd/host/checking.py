@@ -9,7 +9,7 @@ from vbotd.core.campaign_problems import problem_at
 from vbotd.core.campaign_rules import Trouble
 from vbotd.core.parse import parse_campaign
 from vbotd.core.yaml_guard import Tree, read_tree
-from vbotd.domain.campaign import Campaign
+from vbotd.domain.campaign import Campaign, Stage
 from vbotd.domain.finding import Problem
 from vbotd.host.catalogue import Catalogue, same_name
 from vbotd.layout import Layout
@@ -72,9 +72,10 @@ def summary_lines(campaign: Campaign, catalogue: Catalogue) -> list[tuple[str, s
     env_steps = campaign.train.env_steps or (task.env_steps if task else 0)
     num_envs = campaign.train.num_envs or (task.num_envs if task else 0)
     trials = campaign.budget.trials
-    lines = [("task", campaign.task + (f", {task.summary}" if task and task.summary else "")),
-             ("trials", f"{trials} of {count(env_steps)} env steps in {num_envs:,} environments, "
-                        f"{count(trials * env_steps)} in all")]
+    size = (f"at most {trials}, stage by stage, in {num_envs:,} environments" if campaign.stages else
+            f"{trials} of {count(env_steps)} env steps in {num_envs:,} environments, "
+            f"{count(trials * env_steps)} in all")
+    lines = [("task", campaign.task + (f", {task.summary}" if task and task.summary else "")), ("trials", size)]
     limits = [f"{campaign.budget.hours:g} h" if campaign.budget.hours else "",
               f"{count(campaign.budget.env_steps)} env steps" if campaign.budget.env_steps else "",
               f"until {campaign.deadline}" if campaign.deadline else ""]
@@ -82,11 +83,18 @@ def summary_lines(campaign: Campaign, catalogue: Catalogue) -> list[tuple[str, s
     varies = [f"{dimension.key}: {dimension.allowed()}" for dimension in campaign.space.dimensions]
     lines += [("varies", line) for line in varies or ["nothing, every trial repeats one setting"]]
     lines += [("fixed", f"{key} = {value}") for key, value in campaign.params.items()]
-    lines += [("stage", f"{stage.name}: {stage.task}") for stage in campaign.stages]
+    lines += [("stage", _stage_words(stage, env_steps)) for stage in campaign.stages]
     lines.append(("skills", ", ".join(use.name for use in campaign.skills) or "none"))
     lines.append(("judged on", f"{campaign.evaluate.episodes} held-out episodes"))
     lines += [("reached when", f"{gate.tag} {gate.op} {gate.value:g}") for gate in campaign.gates]
     return lines
+
+
+def _stage_words(stage: Stage, env_steps: int) -> str:
+    settings = ", ".join(f"{key} = {value}" for key, value in stage.params.items())
+    gates = " and ".join(f"{gate.tag} {gate.op} {gate.value:g}" for gate in stage.gates)
+    return (f"{stage.name}: {count(stage.env_steps or env_steps)} env steps of {stage.task}"
+            + (f", {settings}" if settings else "") + (f"; until {gates}" if gates else ""))
 
 
 def count(number: float) -> str:
