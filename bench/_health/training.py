@@ -45,7 +45,7 @@ def plans(healthy: int, failing: int) -> list[Plan]:
     found = []
     while any(rows):
         for row in rows:
-            share = 2 if row is rows[0] else 1
+            share = 5 if row is rows[0] else 1
             found += row[:share]
             del row[:share]
     return found
@@ -124,7 +124,7 @@ def trained(plan: Plan) -> dict[str, Any]:
             book.absorb(polled.points)
         shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
     series = {tag: points for tag, points in book.points(POINTS).items()
-              if not tag.startswith("perf/") and any(value for _, value in points)}
+              if tag.startswith("train/") or (not tag.startswith("perf/") and any(value for _, value in points))}
     return {"name": plan.name, "label": plan.label, "task": plan.task, "seed": plan.seed, "outcome": outcome,
             "params": {key: plan.params[key] for key in plan.params if key.startswith("ppo.")}, "env_steps": ENV_STEPS,
             "series": {tag: [[step for step, _ in points], [float(f"{value:.4g}") for _, value in points]]

@@ -62,12 +62,11 @@ def paid_to_live(watched: Watched) -> list[Finding]:
     if max(score[-late:]) > limits.idle_rate * target or watched.context.metric_direction == "min":
         return []
     (r0, r1), (l0, l1) = _ends(paid, fewest), _ends(lived, fewest)
-    per_second = r1 / max(l1, 1e-9)
+    per_second, growth = r1 / max(l1, 1e-9), _pay_growth(watched)
     lives_longer = l1 > limits.std_growth * l0 and mann_kendall(paid) < SIGNIFICANT and r1 > r0
-    # Early episodes are cut short by their falls, whose price hides what a second is paid.
-    before = max(r0 / max(l0, 1e-9), 0.5 * per_second)
-    paid_alike = per_second > 0.0 and _rate(watched) > 0.0 and per_second < limits.std_growth * before
-    if not (lives_longer and paid_alike):
+    if growth is None:  # no term is logged
+        growth = per_second / max(r0 / max(l0, 1e-9), 1e-9)
+    if not (lives_longer and per_second > 0.0 and 0.0 < growth < limits.pay_growth):
         return []
     return [Finding(rule="paid-to-live", level="error", tag=RETURN, value=r1, env_steps=watched.env_steps, stop=True,
                     message=f"the return rose from {r0:.4g} to {r1:.4g} with the length of the episodes ({l0:.3g} to "
@@ -81,7 +80,15 @@ def _ends(values: Sequence[float], count: int) -> tuple[float, float]:
     return median(values[:few]), median(values[-few:])
 
 
-def _rate(watched: Watched) -> float:
-    """Return what all terms together pay a second lately; 1 where no term is logged."""
-    terms = [watched.latest(tag, 10) for tag in watched.series if tag.startswith("reward/")]
-    return sum(term for term in terms if term is not None) if terms else 1.0
+def _pay_growth(watched: Watched) -> float | None:
+    """Return how much more a second pays lately than at first, without events: the price of the early falls hides it.
+
+    None where no term is logged; 0 where a second costs, and living longer is no gain.
+    """
+    rows = [watched.values(tag) for tag in watched.series if tag.startswith("reward/") and not tag.endswith("_event")]
+    rows = [values for values in rows if values]
+    if not rows:
+        return None
+    first, lately = (sum(median(part) for part in parts) for parts in (
+        [values[:10] for values in rows], [values[-10:] for values in rows]))
+    return lately / max(first, 1e-9) if lately > 0.0 else 0.0

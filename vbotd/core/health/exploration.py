@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import log
 from statistics import median
 
-from vbotd.core.health.robust import theil_sen
+from vbotd.core.health.robust import spearman, theil_sen, thinned
 from vbotd.core.health.watched import ENTROPY, STD, Watched
 from vbotd.domain.finding import Finding
 
@@ -32,12 +32,22 @@ def exploration(watched: Watched) -> list[Finding]:
         return [Finding(rule="exploration-collapse", level="warning", tag=tag, value=now, env_steps=watched.env_steps,
                         message=f"{numbers}: hardly anything is tried any more",
                         fix="raise ppo.entropy, or start again with a higher ppo.init_std")]
-    if growth_log > log(limits.std_growth) and theil_sen(values[-limits.std_points:]) > 0.0:
-        fatal = growth_log > log(limits.std_stop) and not is_improving(watched)
+    creeps = growth_log > log(limits.std_creep) and _creeps(watched, values)
+    if (growth_log > log(limits.std_growth) or creeps) and theil_sen(values[-limits.std_points:]) > 0.0:
+        fatal = creeps or (growth_log > log(limits.std_stop) and not is_improving(watched))
         return [Finding(rule="exploration-growth", level="error" if fatal else "warning", tag=tag, value=now,
                         env_steps=watched.env_steps, stop=fatal, fix="lower ppo.entropy, to a third or less",
                         message=f"{numbers} and still grows: noise is drowning the policy")]
     return []
+
+
+def _creeps(watched: Watched, values: list[float]) -> bool:
+    """Say whether the spread has grown all the time, in a run that has learnt nothing by its middle."""
+    limits = watched.limits
+    if watched.progress < limits.std_creep_begun or len(values) < 2 * limits.std_points or is_improving(watched):
+        return False
+    few = thinned(values)
+    return spearman(range(len(few)), few) > limits.std_creep_rank
 
 
 def is_improving(watched: Watched) -> bool:

@@ -21,11 +21,15 @@ def stalled(watched: Watched) -> list[Finding]:
     tag = context.metric_tag if watched.points(context.metric_tag) else RETURN
     values = watched.values(tag)
     half = values[len(values) // 2:]
-    if len(values) < FEWEST or (tag == context.metric_tag and watched.is_solved()):
+    if len(values) < FEWEST or watched.progress < limits.plateau_grace_rate:
+        return []
+    if tag == context.metric_tag and watched.is_solved():
         return []
     begun = tag == RETURN or not context.metric_is_rate or median(half) > limits.idle_rate
     paid = watched.values(RETURN)
-    # What has not begun yet may still be on its way, as long as the return rises.
+    # What has not begun yet may still be on its way, as long as the run is young or the return rises.
+    if not begun and (len(values) < limits.plateau_idle_points or watched.progress < limits.ending_begun_rate):
+        return []
     if not _flat(values, half, watched) or (not begun and paid and trend(paid) != "flat"):
         return []
     if not begun and theil_sen(paid[len(paid) // 2:]) > limits.plateau_gain * (max(paid) - min(paid)):

@@ -49,8 +49,8 @@ class Thresholds:
     rate_pinned_points: int = 20
     clip_warn: float = 0.4
     clip_error: float = 0.6
-    clip_dead: float = 0.002
-    clip_dead_points: int = 50
+    dead_kl: float = 0.01  # of the target; a small learning rate clips nothing either, and yet learns [M]
+    dead_points: int = 50
     grad_growth: float = 10.0
     grad_points: int = 5
 
@@ -60,6 +60,9 @@ class Thresholds:
     std_growth: float = 1.5
     std_stop: float = 2.5
     std_points: int = 20
+    std_creep: float = 1.2  # that never paused over most of a run in which nothing was learnt [M]
+    std_creep_rank: float = 0.95  # Spearman of spread and time
+    std_creep_begun: float = 0.5  # of the run
 
     # Value function.
     value_z: float = 8.0
@@ -69,7 +72,8 @@ class Thresholds:
     explained_grace_rate: float = 0.3
 
     # Plateau.
-    plateau_rate: float = 0.5  # of the run is looked at
+    plateau_idle_points: int = 100  # before a task that has not begun is called stalled [M]
+    plateau_grace_rate: float = 0.3
     plateau_gain: float = 0.01  # of the score's range [A]
     plateau_p: float = 0.01  # neighbours are alike, which makes small p common [M]; [A] has 0.1
 
@@ -83,7 +87,7 @@ class Thresholds:
     divergence_gain: float = 0.10  # of the return's range
     divergence_loss: float = 0.05  # of success
     statue_begun_rate: float = 0.4  # of the run
-    statue_timeouts: float = 0.9
+    pay_growth: float = 1.5  # of a second's pay; what grows more is skill
 
     # Exploits.
     sprint_length_loss: float = 0.4

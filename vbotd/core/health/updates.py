@@ -50,7 +50,7 @@ def learning_rate(watched: Watched) -> list[Finding]:
 
 
 def clipping(watched: Watched) -> list[Finding]:
-    """See most samples clipped, or none for long: the updates are too large, or do nothing."""
+    """See most samples clipped, or a policy that does not move for long: updates that are too large, or do nothing."""
     values, limits = watched.values(CLIP), watched.limits
     if len(values) < FEWEST:
         return []
@@ -59,10 +59,10 @@ def clipping(watched: Watched) -> list[Finding]:
         return [Finding(rule="clip-high", level="error" if recent > limits.clip_error else "warning", tag=CLIP,
                         value=recent, env_steps=watched.env_steps, fix="lower ppo.learning_rate or ppo.epochs",
                         message=f"{recent:.0%} of the samples are clipped (median of 10)")]
-    last = values[-limits.clip_dead_points:]
-    if len(last) == limits.clip_dead_points and max(last) < limits.clip_dead:
-        return [Finding(rule="updates-dead", level="warning", tag=CLIP, value=recent, env_steps=watched.env_steps,
-                        message=f"hardly a sample was clipped in {len(last)} points: the updates change nothing",
+    moved = watched.values(KL)[-limits.dead_points:]
+    if len(moved) == limits.dead_points and max(moved) < limits.dead_kl * watched.context.kl_target:
+        return [Finding(rule="updates-dead", level="warning", tag=KL, value=max(moved), env_steps=watched.env_steps,
+                        message=f"{KL} was at most {max(moved):.2g} in {len(moved)} points: the updates change nothing",
                         fix="raise ppo.learning_rate, and see whether the observations are finite and vary")]
     return []
 

@@ -31,12 +31,15 @@ def value_loss(watched: Watched) -> list[Finding]:
 
 
 def explained_variance(watched: Watched) -> list[Finding]:
-    """See a value function that is worse than a constant, long after it should have begun to work."""
+    """See a value function that is worse than a constant, long after it should have begun to work.
+
+    Only told, no warning: where all states are worth about the same there is nothing to explain, as early in good runs.
+    """
     limits = watched.limits
     values = watched.values(EXPLAINED)[-limits.explained_points:]
     if len(values) < limits.explained_points or watched.progress < limits.explained_grace_rate or max(values) >= 0.0:
         return []
-    return [Finding(rule="value-blind", level="warning", tag=EXPLAINED, value=median(values),
+    return [Finding(rule="value-blind", level="info", tag=EXPLAINED, value=median(values),
                     env_steps=watched.env_steps,
                     message=f"{EXPLAINED} is below 0 in the last {len(values)} points: the value function is no help",
                     fix="smaller rewards, a smaller ppo.gamma, or a higher ppo.value_loss")]
