@@ -150,7 +150,7 @@ def _of_measurement(tag: str, measured: Measurement, origin: str, kind: Kind) ->
     words = frozenset({tag.lower(), name.replace("_", " ").lower(), "succe" if bare == "success" else bare})
     for part, value in (("", measured.value), (", lower end", measured.low), (", upper end", measured.high)):
         yield Fact(label=f"{tag}{part}", value=value, origin=origin, words=words, is_rate=is_rate(tag),
-                   kind=kind)
+                   kind=kind, is_end=bool(part))
     yield Fact(label=f"episodes of {tag}", value=measured.n, origin=origin, words=frozenset({"episode"}))
 
 

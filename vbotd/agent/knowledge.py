@@ -30,7 +30,6 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 MOST_ROWS = 60
 LARGEST_ENTRY = 32 << 10
 MOST_PROBLEMS = 15
-FOLDERS = ("components", "configs", "rejected")
 
 
 class TaskArguments(Arguments):

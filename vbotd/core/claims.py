@@ -18,8 +18,15 @@ Judgement = Literal["supported", "contradicted", "not found"]
 Kind = Literal["selection", "fresh", ""]
 
 # A number that stands alone: no part of a word, an id, a time or a version.
-_NUMBER = re.compile(r"(?<![\w.:/-])([-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+_NUMBER = re.compile(r"(?<![\w.:/])(?<![A-Za-z]-)"
+                     r"([-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
                      r"\s?(%|percent\b|[MkG]\b|million\b|thousand\b)?(?![\w:/]|\.\d)")
+# The sign of percent that stands behind an interval means both of its ends.
+_PERCENT_LATER = re.compile(r"\s*(?:(?:-|to|,|and)\s*[\d.]+)?\s*[\])]?\s*(?:%|percent\b)")
+_BEFORE_AN_END = re.compile(r"(?i)(?:[\[(,]|\d\s*%?\s*(?:-|to|and)|between|interval|from|bound|end|least|most|up)"
+                            r"\s*(?:of\s+|to\s+)?$")
+_BEHIND_AN_END = re.compile(r"(?i)\s*%?\s*(?:[\])]|(?:-|to|and)\s*\d)")
+_LEVEL = re.compile(r"(?i)\b\d+(?:\.\d+)?\s?%\s*(?=(?:confidence|interval|ci\b))")  # "95 % interval" claims nothing
 _SCALES = {"k": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6, "G": 1e9}
 _NOT_CHECKED = re.compile(r"(?i)\b(because|due to|caused?|thanks to|better|worse|beats?|improv\w+|outperform\w*|higher|"
                           r"lower|faster|slower|robust|significant\w*|probably|never|always|every|all)\b")
@@ -36,7 +43,8 @@ class Fact:
     """A value in the store: what it is, and where it is known from.
 
     `words` are those by which a sentence means it; `kind` is `selection` for a score that chose its trial, `fresh` for
-    one on fresh episodes, "" for anything else. `is_rate`: 0-1, said in percent.
+    one on fresh episodes, "" for anything else. `is_rate`: 0-1, said in percent. `is_end`: an end of an
+    interval, which is no value by itself.
     """
 
     label: str
@@ -45,6 +53,7 @@ class Fact:
     words: frozenset[str] = frozenset()
     kind: Kind = ""
     is_rate: bool = False
+    is_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +85,7 @@ class Claim:
 
 def check(sentence: str, ids: Sequence[str], subjects: Sequence[Subject]) -> Claim:
     """Return what the store says about a sentence. `ids` are the words in it that name the subjects."""
-    rest = sentence
+    rest = _LEVEL.sub("", sentence.replace("\N{EN DASH}", "-"))
     for id_ in sorted(ids, key=len, reverse=True):
         rest = rest.replace(id_, " ")
     facts = [fact for subject in subjects for fact in subject.facts]
@@ -107,8 +116,10 @@ def _number(match: re.Match[str], sentence: str, facts: Sequence[Fact]) -> tuple
     digits = Decimal(match[1].replace(",", ""))
     value, half = float(digits), 0.5 * 10.0 ** int(digits.as_tuple().exponent)
     scale = _SCALES.get(unit, 1.0)
-    percent = unit in ("%", "percent")
-    fits = [fact for fact in facts if _rounds(fact, value * scale, half * scale, percent=percent)]
+    percent = unit in ("%", "percent") or _PERCENT_LATER.match(sentence, match.end()) is not None
+    in_interval = (_BEFORE_AN_END.search(sentence[:match.start()]) or _BEHIND_AN_END.match(sentence, match.end()))
+    fits = [fact for fact in facts if _rounds(fact, value * scale, half * scale, percent=percent)
+            and (in_interval or not fact.is_end)]
     nearest, near = _named(sentence, match.start(), facts)
     # "[0.96, 0.99] over 256 episodes": the words that a number belongs to need not be the nearest ones.
     fits = [fact for fact in fits if not near or fact in near]
@@ -121,7 +132,7 @@ def _number(match: re.Match[str], sentence: str, facts: Sequence[Fact]) -> tuple
                 if best.kind == SELECTION and not re.search(r"(?i)\b(chos|select|screen)", sentence) else "")
         evidence = f"{best.label} = {best.value:g} ({best.origin})"
         return Checked(part=part, judgement="supported", evidence=evidence), note
-    rivals = [fact for fact in nearest if fact.is_rate == percent or not percent]
+    rivals = [fact for fact in nearest if (fact.is_rate == percent or not percent) and (in_interval or not fact.is_end)]
     if rivals:
         rivals.sort(key=lambda fact: wants_fresh and fact.kind != FRESH)
         said = "; ".join(f"{fact.label} = {fact.value:g} ({fact.origin})" for fact in rivals[:3])
