@@ -125,7 +125,7 @@ class BudgetPart(Part):
     hours: Annotated[float, Field(gt=0, le=8760)] | None = Field(
         default=None, description="Wall-clock hours from the first run. Left out: no limit.", examples=[8])
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), WHOLE] | None = Field(
-        default=None, description="Settings to try. Left out: 1; a search needs it.", examples=[27])
+        default=None, description="Settings to try. Left out: 1, or 4 a stage; a search needs it.", examples=[27])
     env_steps: Annotated[int, Field(ge=1, le=LARGEST_COUNT), WHOLE] | None = Field(
         default=None, description="Env steps over all trials. Left out: no limit.", examples=[400_000_000])
 

@@ -88,13 +88,6 @@ def _a_search_says_how_many(file: CampaignFile, known: Known) -> Iterator[Troubl
                       " — allowed: a whole number from 1 to 10000", fix="add it, as in 'budget: {trials: 27}'")
 
 
-def _stages_say_how_many(file: CampaignFile, known: Known) -> Iterator[Trouble]:
-    if file.stages and file.budget.trials is None:
-        yield Trouble(path=("budget", "trials"), message="the key is missing, and stages need it, for each attempt at a"
-                      " stage is a trial — allowed: a whole number from 1 to 10000",
-                      fix=f"add it, as in 'budget: {{trials: {4 * len(file.stages)}}}'")
-
-
 def _ranges_run_upwards(file: CampaignFile, known: Known) -> Iterator[Trouble]:
     for key, part in file.search.space.items() if file.search else ():
         path: Path = ("search", "space", key)
@@ -227,7 +220,6 @@ def _one_schedule(file: CampaignFile, known: Known) -> Iterator[Trouble]:
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (_a_task_is_named, ("stages",)),
     (_a_search_says_how_many, ("budget",)),
-    (_stages_say_how_many, ("budget",)),
     (_ranges_run_upwards, ()),
     (_settings_have_names, ()),
     (_nothing_is_fixed_and_searched, ()),
