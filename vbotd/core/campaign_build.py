@@ -35,7 +35,8 @@ def campaign_from(file: CampaignFile, tasks: Mapping[str, TaskCard]) -> Campaign
     return Campaign(
         version=file.version, name=file.name, task=task, deadline=file.deadline, allow=tuple(file.allow),
         note=file.note, skills=tuple(SkillUse(name=name, options=options) for name, options in skills_of(file)),
-        budget=Budget(trials=file.budget.trials or max(1, ATTEMPTS_PER_STAGE * len(file.stages)), hours=file.budget.hours, env_steps=file.budget.env_steps),
+        budget=Budget(trials=file.budget.trials or max(1, ATTEMPTS_PER_STAGE * len(file.stages)),
+                      hours=file.budget.hours, env_steps=file.budget.env_steps),
         train=TrainSettings(env_steps=file.train.env_steps, num_envs=file.train.num_envs, seed=file.train.seed),
         evaluate=EvaluateSettings(episodes=file.evaluate.episodes), gates=_gates(file.gate),
         params=_params(fixed_settings(file), card), schedule=_schedule(file),
