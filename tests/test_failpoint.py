@@ -36,7 +36,7 @@ def test_without_the_mark_nothing_is_armed(tmp_path: Path):
 def test_an_error_comes_at_the_asked_time_only(tmp_path: Path):
     failpoint.arm(marked(tmp_path), {failpoint.VARIABLE: "commit.before=ENOSPC@2; tick.end=EIO@1+"})
     failpoint.hit("commit.before")
-    with pytest.raises(OSError, match="failpoint commit.before") as caught:
+    with pytest.raises(OSError, match=r"failpoint commit\.before") as caught:
         failpoint.hit("commit.before")
     assert caught.value.errno == errno.ENOSPC
     failpoint.hit("commit.before")

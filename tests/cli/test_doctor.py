@@ -13,10 +13,12 @@ import pytest
 
 from tests.daemon.workspace import Workspace, campaign
 from vbotd.cli import doctor_machine
-from vbotd.cli.doctor_machine import filesystem_of, probe
-from vbotd.cli.doctor_workspace import stale_files, workspace_checks
+from vbotd.cli.doctor_machine import Check, filesystem_of, probe
+from vbotd.cli.doctor_repair import repairs
+from vbotd.cli.doctor_workspace import workspace_checks
 from vbotd.domain.event import NoteAdded
 from vbotd.layout import Layout
+from vbotd.store.backup import back_up
 from vbotd.store.events import EventStore
 
 
@@ -28,7 +30,8 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 
 
 def levels(layout: Layout, *, rebuild: bool = False) -> dict[str, str]:
-    return {check.name: check.level for check in workspace_checks(layout, rebuild=rebuild)}
+    done = repairs(layout, rebuild=rebuild, restore=False, tidy=False)
+    return {check.name: check.level for check in (*done, *workspace_checks(layout))}
 
 
 def by_name(report: dict[str, Any], name: str) -> dict[str, str]:
@@ -41,7 +44,7 @@ def test_a_new_folder_is_in_order(call):
     assert called.code == 0, report
     assert report["ok"]
     assert {"workspace", "daemon", "store", "configuration", "plugins", "python", "sqlite", "torch", "rendering",
-            "filesystem", "disk", "libraries", "mujoco", "temporary files"} == {c["name"] for c in report["checks"]}
+            "filesystem", "disk", "libraries", "mujoco", "temporary files", "backups"} == {c["name"] for c in report["checks"]}
 
 
 def test_a_line_says_what_to_do(call, home: Path):
@@ -98,8 +101,25 @@ def test_old_temporaries_are_found_and_new_ones_left_alone(layout: Layout):
     for path in (old, new):
         path.touch()
     os.utime(old, (time.time() - 7200, time.time() - 7200))
-    assert stale_files(layout.state) == [old]
     assert levels(layout)["temporary files"] == "warn"
+    assert [check.level for check in repairs(layout, rebuild=False, restore=False, tidy=True)] == ["ok"]
+    assert not old.exists() and new.exists() and levels(layout)["temporary files"] == "ok"
+
+
+def test_restore_puts_a_backup_in_the_place_of_a_damaged_store_only(layout: Layout):
+    layout.make()
+    store = EventStore(layout.store)
+    store.commit([NoteAdded(campaign="none", text="kept")], at=1.0)
+    store.close()
+    back_up(layout, time.time())
+
+    def restored() -> Check:
+        return next(repairs(layout, rebuild=False, restore=True, tidy=False))
+    assert "sound" in restored().message
+    layout.store.write_bytes(os.urandom(9000))
+    assert "--restore" in next(check for check in workspace_checks(layout) if check.name == "store").fix
+    assert restored().level == "warn" and levels(layout)["store"] == "ok"
+    assert len(list(layout.state.glob("vbotd.db.damaged-*"))) == 1
 
 
 def test_a_real_probe_is_a_process_with_a_deadline(monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def test_while_held_nothing_is_launched_or_proposed_and_it_is_told_once():
 def test_the_first_retry_is_at_once_and_later_ones_wait_longer_and_longer():
     waits = [not_before(replace(RUN, launch=launch)) - NOW for launch in range(12)]
     assert waits[:2] == [0.0, 0.0] and 1.0 <= waits[2] <= 3.0
-    assert all(later > earlier * 0.6 for earlier, later in zip(waits[2:], waits[3:], strict=False))
+    assert all(later > earlier * 0.6 for earlier, later in pairwise(waits[2:]))
     assert max(waits) <= 1.5 * LONGEST_S
 
 

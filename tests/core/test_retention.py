@@ -29,8 +29,8 @@ def run(run_id: str, **changes: object) -> Run:
                        status="ended", queued_at=0.0), **changes)  # type: ignore[arg-type]
 
 
-FILES = [ckpt(f"{campaign}/{trial}/train-s1-a1", age) for campaign in ("new", "open", "old") for trial in ("t001", "t002")
-         for age in (1, 2)]
+FILES = [ckpt(f"{campaign}/{trial}/train-s1-a1", age)
+         for campaign in ("new", "open", "old") for trial in ("t001", "t002") for age in (1, 2)]
 
 
 def test_nothing_goes_while_there_is_room():

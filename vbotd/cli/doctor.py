@@ -10,6 +10,7 @@ import click
 
 from vbotd.cli.commanding import json_option
 from vbotd.cli.doctor_machine import Check, machine_checks
+from vbotd.cli.doctor_repair import repairs
 from vbotd.cli.doctor_workspace import workspace_checks
 from vbotd.layout import Layout
 
@@ -18,15 +19,20 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @click.command("doctor")
 @click.option("--rebuild", is_flag=True, help="Fold all events anew, compare with what is stored, repair it.")
+@click.option("--restore", is_flag=True, help="Put the newest sound backup in the place of a damaged store; the "
+              "damaged one is kept beside it.")
+@click.option("--tidy", is_flag=True, help="Delete what dead processes left behind half-written.")
 @json_option
-def command(rebuild: bool, as_json: bool) -> None:
+def command(rebuild: bool, restore: bool, tidy: bool, as_json: bool) -> None:
     """Look at the machine and the workspace; a line for each thing: ok, warn or fail, and what to do.
+
+    Nothing is changed without --rebuild, --restore or --tidy; with the first two the daemon must not be running.
 
     Exit code 1 when something fails. Takes some seconds: rendering and torch are tried for real.
     """
     layout = Layout.find()
     checks = []
-    for check in _all(layout, rebuild=rebuild):
+    for check in (*repairs(layout, restore=restore, tidy=tidy, rebuild=rebuild), *_all(layout)):
         checks.append(check)
         if not as_json:
             _say(check)
@@ -37,8 +43,8 @@ def command(rebuild: bool, as_json: bool) -> None:
         raise click.ClickException(f"{failed} of {len(checks)} checks failed")
 
 
-def _all(layout: Layout, *, rebuild: bool) -> Iterator[Check]:
-    yield from workspace_checks(layout, rebuild=rebuild)
+def _all(layout: Layout) -> Iterator[Check]:
+    yield from workspace_checks(layout)
     yield from machine_checks(layout)
 
 

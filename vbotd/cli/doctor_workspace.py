@@ -6,32 +6,30 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 from vbotd.cli.checking import load_catalogue
 from vbotd.cli.doctor_machine import Check
 from vbotd.cli.plugins import blocked_plugins
-from vbotd.errors import VbotdError
+from vbotd.errors import StoreError, VbotdError
 from vbotd.layout import Layout
-from vbotd.store.events import EventStore
+from vbotd.store.backup import backups, flaw
 from vbotd.store.files import write_atomic
 from vbotd.store.inbox import daemon_is_running
 from vbotd.store.leftovers import stale_files
 from vbotd.store.schema import connect_reader
 
 
-def workspace_checks(layout: Layout, *, rebuild: bool) -> Iterator[Check]:
-    """Yield what there is to say of the workspace; `rebuild` also refolds the store and repairs what differs."""
+def workspace_checks(layout: Layout) -> Iterator[Check]:
+    """Yield what there is to say of the workspace."""
     checks: list[tuple[str, Callable[[Layout], Check]]] = [
-        ("workspace", _writable), ("daemon", _daemon), ("store", _store), ("configuration", _configuration),
-        ("plugins", _plugins), ("temporary files", _temporary)]
-    if rebuild:
-        checks.insert(3, ("rebuild", _rebuild))
+        ("workspace", _writable), ("daemon", _daemon), ("store", _store), ("backups", _backups),
+        ("configuration", _configuration), ("plugins", _plugins), ("temporary files", _temporary)]
     for name, check in checks:
         try:
             yield check(layout)
         except (VbotdError, sqlite3.Error) as error:
-            yield Check(name=name, level="fail", message=str(error))
+            fix = "'vbotd doctor --restore'" if isinstance(error, StoreError) else ""
+            yield Check(name=name, level="fail", message=str(error), fix=fix)
 
 
 def _writable(layout: Layout) -> Check:
@@ -65,22 +63,20 @@ def _store(layout: Layout) -> Check:
             verdict, events = [(str(error),)], 0
     if verdict != [("ok",)]:
         return Check(name="store", level="fail", message="; ".join(row[0] for row in verdict),
-                     fix="stop the daemon, keep a copy of state/vbotd.db, restore the last good one")
+                     fix="stop the daemon, then 'vbotd doctor --restore': it keeps the damaged one beside the copy")
     return Check(name="store", level="ok", message=f"{events:,} events, intact")
 
 
-def _rebuild(layout: Layout) -> Check:
-    if not layout.store.exists():
-        return Check(name="rebuild", level="ok", message="there is nothing to rebuild")
-    if daemon_is_running(layout):
-        return Check(name="rebuild", level="fail", message="the daemon is running, and only one may write the store",
-                     fix="stop the daemon first (SIGTERM; its runs go on)")
-    with closing(EventStore(layout.store)) as store:
-        differed = store.rebuild()
-    if differed:
-        return Check(name="rebuild", level="warn", fix="nothing: it is repaired; keep a copy and report it",
-                     message=f"{len(differed)} rows differed from their events: {', '.join(differed[:8])}")
-    return Check(name="rebuild", level="ok", message="every row is what its events say")
+def _backups(layout: Layout) -> Check:
+    found = backups(layout)
+    if not found:
+        return Check(name="backups", level="ok", message="none yet; a daemon makes one an hour")
+    age_h = (time.time() - found[0].at) / 3600.0
+    problem = flaw(found[0].path)
+    if problem:
+        return Check(name="backups", level="warn", message=f"{found[0].path.name}: {problem}",
+                     fix="the next one is made within the hour while a daemon runs")
+    return Check(name="backups", level="ok", message=f"{len(found)}, the newest is sound and {age_h:.1f} h old")
 
 
 def _configuration(layout: Layout) -> Check:
@@ -109,6 +105,6 @@ def _plugins(layout: Layout) -> Check:
 def _temporary(layout: Layout) -> Check:
     stale = stale_files(layout.state, time.time())
     if stale:
-        return Check(name="temporary files", level="warn", fix=f"delete them: {' '.join(map(str, stale[:5]))}",
+        return Check(name="temporary files", level="warn", fix="'vbotd doctor --tidy' deletes them",
                      message=f"{len(stale)} left behind by a process that died while it wrote")
     return Check(name="temporary files", level="ok", message="none left behind")
