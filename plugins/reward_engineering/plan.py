@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import mean
+from typing import Any
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted
@@ -124,10 +125,15 @@ def _test(history: History, options: Options, story: Story, seen: Sequence[Diagn
 def remedies(history: History, base: Trial) -> tuple[tuple[str, float], ...]:
     """Return what an audit of these very weights has computed: (term, new weight), the best first."""
     audits = [run for run in history.runs if run.kind == "audit" and run.outcome == "finished"
-              and dict(run.spec.get("params") or {}) == dict(base.params)]
+              and _plain(run.spec.get("params") or {}) == _plain(base.params)]
     return tuple((finding.rule.removeprefix(REMEDY), finding.value)
                  for finding in (audits[-1].findings if audits else ())
                  if finding.rule.startswith(REMEDY) and finding.value is not None)
+
+
+def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that compare as equal whether a list came as a list or as a tuple."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
 
 
 def _pay(history: History, base: Trial, look: Look) -> dict[str, float]:

@@ -35,7 +35,8 @@ def few(monkeypatch):
 
 
 def sums(length_s: float, total: float, **more: float) -> ProbeSums:
-    return ProbeSums(name="cheat", length_s=length_s, total=total, discounted=0.0, terms={"alive_reward": total}, **more)
+    terms = {"alive_reward": total}
+    return ProbeSums(name="cheat", length_s=length_s, total=total, discounted=0.0, terms=terms, **more)
 
 
 def spec(**params: object) -> RunSpec:

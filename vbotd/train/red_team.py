@@ -134,7 +134,8 @@ def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: floa
     searched = [Cem(family, np.random.default_rng([spec.seed, i])) for i, family in enumerate(FAMILIES)]
     done = 0
     if honest.finisher is not None:
-        range_.pulse = _until(began_s + search_s, lambda: tell("looks for cheats", 0.1 + 0.7 * done / generations))
+        range_.pulse = _until(began_s + search_s, lambda: tell(
+            "looks for cheats", 0.1 + 0.7 * min((time.perf_counter() - began_s) / search_s, 1.0)))
         done = search(searched, lambda rows: range_.fitness(rows, honest.finisher), generations)
     range_.pulse = lambda: tell("measures the best cheats again", 0.8)
     proof, cheats = range_.prove(searched if done else [], spec.seed + PROOF_SEED)
