@@ -24,8 +24,8 @@ __all__ = ["CONFIRM", "SCORE", "Reported", "best_of", "default_opinion", "gate_m
            "reported", "scored_run", "search_seed"]
 
 CONFIRM = "confirm"  # purpose of the evaluation on fresh instances that is reported
-# Proved better than the baseline goes before any score of one seed, and proved worse behind.
-_PROVED: Mapping[Verdict | None, int] = {"promote": 1, "discard": -1}
+# Proved better than the baseline goes before any score of one seed, and what was discarded goes behind.
+_STANDING: Mapping[Verdict | None, int] = {"promote": 1, "discard": -1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +97,17 @@ def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], 
 
 
 def best_of(trials: Iterable[Trial], task: TaskCard, quality: Mapping[str, float] | None = None) -> Trial | None:
-    """Return the best scored trial: one proved better first, then by score, quality (by trial id), earlier number."""
+    """Return the best scored trial: one proved better first, then by score, quality (by trial id), earlier number.
+
+    Where the best score proved to be luck, so may the second best: then those with report seeds come first.
+    """
     scored = [t for t in trials if t.score is not None]
     if not scored:
         return None
+    was_best = max(scored, key=lambda t: rank_key(t, task, quality)[1:])
+    tested = [t for t in scored if len(t.seeds) > 1 and t.verdict != "discard"]
+    if was_best.verdict == "discard" and len(was_best.seeds) > 1 and tested:
+        scored = tested
     return max(scored, key=lambda t: rank_key(t, task, quality))
 
 
@@ -116,7 +123,7 @@ def rank_key(trial: Trial, task: TaskCard, quality: Mapping[str, float] | None =
         second = worst if task.quality is not None and quality else 0.0
     else:
         second = q if task.quality.direction == "max" else -q
-    return (_PROVED.get(trial.verdict, 0), sign * trial.score.value, second, -trial.number)
+    return (_STANDING.get(trial.verdict, 0), sign * trial.score.value, second, -trial.number)
 
 
 def qualities(trials: Iterable[Trial], runs: Iterable[Run], task: TaskCard) -> dict[str, float]:

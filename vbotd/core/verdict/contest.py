@@ -24,8 +24,8 @@ class Contest:
     """What the pairs of two settings say. Differences are ours minus theirs, turned so that more is better.
 
     `low` and `high` bound the difference with 95 %; `at_least` and `at_most` with 95 % on that side alone. `p` is the
-    probability of such a lead, or a larger one, at any look, if ours were no better. `improvement` is the probability
-    that a run of ours beats one of theirs.
+    probability of such a lead, or a larger one, at any look, if ours were no better; `p_worse` of such a lag, if ours
+    were no worse. `improvement` is the probability that a run of ours beats one of theirs.
     """
 
     pairs: int
@@ -36,6 +36,7 @@ class Contest:
     at_least: float
     at_most: float
     p: float
+    p_worse: float
     standard_error: float
     improvement: Measured
 
@@ -58,8 +59,9 @@ def contest(ours: Sequence[float], theirs: Sequence[float], noise: Noise) -> Con
     return Contest(
         pairs=n, wins=sum(d > 0 for d in differences), difference=mean, low=mean - two_sided * error,
         high=mean + two_sided * error, at_least=mean - one_sided * error, at_most=mean + one_sided * error,
-        p=sequential_p(n, lambda look: _p_value(differences[:look], noise)), standard_error=error,
-        improvement=improvement)
+        p=sequential_p(n, lambda look: _p_value(differences[:look], noise)),
+        p_worse=sequential_p(n, lambda look: _p_value([-d for d in differences[:look]], noise)),
+        standard_error=error, improvement=improvement)
 
 
 def _p_value(differences: Sequence[float], noise: Noise) -> float:

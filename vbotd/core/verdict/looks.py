@@ -15,7 +15,6 @@ from collections.abc import Callable
 SHARES = {5: 0.15, 6: 0.66, 9: 0.3, 12: 0.3}
 LOOKS = tuple(SHARES)
 FEWEST_PAIRS = LOOKS[0]
-MOST_PAIRS = LOOKS[-1]
 
 
 def sequential_p(pairs: int, p_of_first: Callable[[int], float]) -> float:
@@ -26,8 +25,3 @@ def sequential_p(pairs: int, p_of_first: Callable[[int], float]) -> float:
         p_of_first: the p value of the first so many pairs, as if nobody had looked before.
     """
     return min((min(1.0, p_of_first(look) / share) for look, share in SHARES.items() if look <= pairs), default=1.0)
-
-
-def next_look(pairs: float) -> int | None:
-    """Return the first look that has at least so many pairs, None where that is beyond the last."""
-    return next((look for look in LOOKS if look >= pairs), None)

@@ -1,7 +1,7 @@
 """From what the pairs say to a verdict: promote, keep, discard, or inconclusive with the pairs that would decide.
 
 The rule this protects: nothing is confirmed by chance. All claims of a night are corrected together, all looks at one
-claim are paid for, and a claim that is not proved says what would prove it.
+claim are paid for, and a claim that is not proved says what would prove it, while that is worth hoping for.
 """
 
 from __future__ import annotations
@@ -13,31 +13,33 @@ from typing import Literal
 
 from vbotd.core.holm import holm
 from vbotd.core.verdict.contest import Contest
-from vbotd.core.verdict.looks import FEWEST_PAIRS, SHARES, next_look
+from vbotd.core.verdict.looks import SHARES
 from vbotd.core.verdict.noise import Noise
 from vbotd.core.verdict.student import quantile
 from vbotd.domain.trial import Verdict
 
 ALPHA = 0.05  # of nights without a real difference may claim one
-POWER = 0.8  # the chance of a decision that the pairs still needed are counted for
-FEWEST_TO_REJECT = 3  # pairs; to give up needs less proof than to promise
-ACCEPTED_MARGIN = 1.0  # seed-to-seed spreads: a difference that one seed's luck makes is none that matters
+WORSE = 0.01  # to throw out what was best in the search; with more, the champion's number becomes one that was chosen
+HOPE = 0.1  # the chance of a proof below which further pairs are not worth their training
+LIKELY = 0.5
+MARGIN = 1.0  # seed-to-seed spreads: a difference that one seed's luck makes is none that matters
 
-Ground = Literal["better", "few", "worse", "alike", "leading", "not_worse", "no_gain", "open"]
+Ground = Literal["better", "worse", "hopeful", "alike", "not_worse", "no_gain", "open"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """A verdict on a claim and its ground; `p` is corrected for the other claims, `margin` is what counts as alike.
+    """A verdict on a claim and its ground; `p` is corrected for the other claims.
 
-    `further` is how many more pairs would decide it, None where it is decided or no number in reach would do.
+    `further` is how many more pairs would prove it with the probability `chance`; None where it is decided, or where
+    no number in reach makes that worth hoping for.
     """
 
     verdict: Verdict
     ground: Ground
     p: float
-    margin: float
     further: int | None = None
+    chance: float = 0.0
 
 
 def rulings(contests: Sequence[tuple[Contest, Noise]], claims: int | None = None) -> list[Ruling]:
@@ -51,60 +53,47 @@ def rulings(contests: Sequence[tuple[Contest, Noise]], claims: int | None = None
     return [_ruling(contest, noise, p, among) for (contest, noise), p in zip(contests, p_values, strict=False)]
 
 
-def _ruling(contest: Contest, noise: Noise, p: float, claims: int) -> Ruling:
-    margin = ACCEPTED_MARGIN * noise.spread
-    verdict, ground, further = _decided(contest, p, margin) or _undecided(contest, claims, margin, noise)
-    return Ruling(verdict=verdict, ground=ground, p=p, margin=margin, further=further)
+def chances(contest: Contest, noise: Noise, claims: int) -> dict[int, float]:
+    """Return for each look to come the probability that it proves the claim, by the number of its pairs.
 
-
-def _decided(contest: Contest, p: float, margin: float) -> tuple[Verdict, Ground, int | None] | None:
-    """Return what is proved already, None where nothing is."""
-    if p <= ALPHA:
-        return "promote", "better", None
-    if contest.pairs < FEWEST_TO_REJECT:
-        return "inconclusive", "few", FEWEST_PAIRS - contest.pairs
-    if contest.at_most < 0:
-        return "discard", "worse", None
-    if contest.at_least > -margin and contest.at_most < margin:
-        return "keep", "alike", None
-    return None
-
-
-def _undecided(contest: Contest, claims: int, margin: float, noise: Noise) -> tuple[Verdict, Ground, int | None]:
-    """Return what to do about a claim that is neither proved nor refuted: go on where that is in reach."""
-    to_prove = _further(contest, _pairs_to_prove(contest, claims, noise))
-    if to_prove is not None:
-        return "inconclusive", "leading", to_prove
-    if contest.at_least > -margin:
-        return "keep", "not_worse", None
-    if contest.at_most < margin:
-        return "discard", "no_gain", None
-    return "inconclusive", "open", _further(contest, _pairs_to_settle(contest, margin, noise))
-
-
-def _further(contest: Contest, wanted: float) -> int | None:
-    """Return how many more pairs make so many, rounded up to a look; None beyond the last look."""
-    look = next_look(max(wanted, contest.pairs + 1))
-    return None if look is None else look - contest.pairs
-
-
-def _pairs_to_prove(contest: Contest, claims: int, noise: Noise) -> float:
-    """Return with how many pairs the lead so far would probably be proved; the first look at the least."""
-    if contest.difference <= 0:
-        return math.inf
-    return next((look for look in SHARES if _pairs(contest, contest.difference, SHARES[look] * ALPHA / claims, noise)
-                 <= look), math.inf)
-
-
-def _pairs_to_settle(contest: Contest, margin: float, noise: Noise) -> float:
-    """Return with how many pairs one would probably know that it is no worse, or that there is nothing to gain."""
-    return _pairs(contest, margin + abs(contest.difference), ALPHA, noise)
-
-
-def _pairs(contest: Contest, distance: float, error: float, noise: Noise) -> float:
-    """Return how many pairs find a distance with that error and POWER."""
-    if distance <= 0:
-        return math.inf
+    Statistics: the predictive distribution of the mean difference at that look, nothing assumed but the pairs so far
+    (Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7, 8-17), against that look's own bar
+    for the first of so many claims.
+    """
     spread = contest.standard_error * math.sqrt(contest.pairs)
-    reach = quantile(1 - error, noise.freedom) + quantile(POWER, noise.freedom)
-    return (reach * spread / distance) ** 2
+    if spread <= 0:
+        return {}
+    found = {}
+    for look, share in SHARES.items():
+        if look > contest.pairs:
+            bar = quantile(1 - ALPHA * share / claims, noise.freedom) * spread / math.sqrt(look)
+            unknown = spread * math.sqrt(1 / contest.pairs - 1 / look)
+            found[look] = _below((contest.difference - bar) / unknown)
+    return found
+
+
+def _ruling(contest: Contest, noise: Noise, p: float, claims: int) -> Ruling:
+    margin = MARGIN * noise.spread
+    if p <= ALPHA:
+        return Ruling(verdict="promote", ground="better", p=p)
+    if contest.p_worse <= WORSE:
+        return Ruling(verdict="discard", ground="worse", p=p)
+    look, chance = _best_look(chances(contest, noise, claims))
+    if chance >= HOPE:
+        return Ruling(verdict="inconclusive", ground="hopeful", p=p, further=look - contest.pairs, chance=chance)
+    if contest.at_least > -margin:
+        return Ruling(verdict="keep", ground="alike" if contest.at_most < margin else "not_worse", p=p)
+    return Ruling(verdict="inconclusive", ground="no_gain" if contest.at_most < margin else "open", p=p)
+
+
+def _best_look(chance_at: dict[int, float]) -> tuple[int, float]:
+    """Return the first look at which a proof is likely, else the one at which it is least unlikely."""
+    likely = next((look for look, chance in chance_at.items() if chance >= LIKELY), None)
+    if likely is None:
+        likely = max(chance_at, key=lambda look: chance_at[look], default=0)
+    return likely, chance_at.get(likely, 0.0)
+
+
+def _below(z: float) -> float:
+    """Return the probability that a standard normal number is below z."""
+    return math.erfc(-z / math.sqrt(2)) / 2

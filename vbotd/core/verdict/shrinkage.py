@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, variance
 
+FEWEST = 4  # scores; of fewer, differences cannot be told from noise, so none is believed
+
 
 def reliability(scores: Sequence[float], spread: float) -> float:
     """Return the share of the scores' variance that is no noise, in 0-1, when each is of one run with that spread.
 
-    Source: empirical Bayes in the normal model, tau^2 / (tau^2 + sigma^2); Efron and Morris 1973, JASA 68, 117-130,
-    with their correction for an estimated variance.
+    Source: empirical Bayes in the normal model, tau^2 / (tau^2 + sigma^2), tau^2 by moments; Efron and Morris 1973,
+    Journal of the American Statistical Association 68, 117-130.
     """
-    n = len(scores)
-    if n < 4:
-        return 0.0  # too few to tell differences from noise: believe in none
+    if len(scores) < FEWEST:
+        return 0.0
     total = variance(scores)
-    return max(0.0, 1.0 - (n - 3) / (n - 1) * spread**2 / total) if total > 0 else 0.0
+    return max(0.0, 1.0 - spread**2 / total) if total > 0 else 0.0
 
 
 def shrunken(score: float, scores: Sequence[float], spread: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _BISECTIONS = 60  # halves a quarter turn below the last bit of a double
 MOST_FREEDOM = 1000  # beyond, the normal distribution is as good to four digits
@@ -20,6 +21,7 @@ def upper_tail(t: float, freedom: int) -> float:
     return _tail(math.atan(t / math.sqrt(min(freedom, MOST_FREEDOM))), min(freedom, MOST_FREEDOM))
 
 
+@lru_cache(maxsize=4096)
 def quantile(p: float, freedom: int) -> float:
     """Return the value that Student's t is below with probability `p`, which lies between 0 and 1."""
     if not 0.0 < p < 1.0:

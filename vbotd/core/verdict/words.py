@@ -25,10 +25,10 @@ def claim_words(claim: Claim, tag: str) -> str:
         return (f"{counted(pairs, 'pair')} of seeds with {other}: nothing is known of the noise between seeds; "
                 f"{FEWEST_PAIRS - pairs} more of both could confirm it") + _failures(claim, other)
     said = {"better": f"better than {other}", "worse": f"worse than {other}",
+            "hopeful": f"not decided against {other}", "open": f"not decided against {other}",
             "alike": f"no different from {other} by more than one seed's luck",
             "not_worse": f"not worse than {other} by more than one seed's luck, and not shown to be better",
-            "no_gain": f"no gain over {other} worth having", "few": f"not decided against {other}",
-            "leading": f"not decided against {other}", "open": f"not decided against {other}"}[claim.ruling.ground]
+            "no_gain": f"no gain over {other} beyond one seed's luck"}[claim.ruling.ground]
     return f"{said}: {_numbers(claim, claim.contest, tag)}{_what_next(claim.ruling)}{_failures(claim, other)}"
 
 
@@ -38,7 +38,7 @@ def short_words(claim: Claim, tag: str) -> str:
     verdict = verdict_of(claim)
     if claim.contest is None or claim.ruling is None:
         return f"{verdict}: {counted(len(claim.seeds), 'pair')} of seeds with {other}"
-    more = f", {claim.ruling.further} more pairs would decide" if claim.ruling.further else ""
+    more = f", {counted(claim.ruling.further, 'more seed')} of both would tell" if claim.ruling.further else ""
     return (f"{verdict}: {lead(claim.contest.difference, tag)} against {other} over "
             f"{counted(claim.contest.pairs, 'pair')}, p {probability(claim.ruling.p)}{more}")
 
@@ -67,8 +67,9 @@ def _what_next(ruling: Ruling) -> str:
     if ruling.verdict != "inconclusive":
         return ""
     if ruling.further is None:
-        return "; no number of seeds in reach would decide it"
-    return f"; {counted(ruling.further, 'more seed')} of both would decide it"
+        return "; further seeds would hardly show more"
+    return (f"; {counted(ruling.further, 'more seed')} of both would confirm it with a chance of "
+            f"{ruling.chance * 100:.0f} %")
 
 
 def _failures(claim: Claim, other: str) -> str:
