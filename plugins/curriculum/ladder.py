@@ -103,10 +103,10 @@ def is_through(rung: Rung, attempt: Attempt) -> bool:
         passes(gate, metrics.get(gate.tag)) for metrics in times for gate in rung.gates)
 
 
-def is_hopeless(rung: Rung, attempt: Attempt) -> bool:
-    """Say whether the first evaluation missed the gate whatever the luck."""
-    times = attempt.gates()
-    return bool(times) and any(is_out_of_reach(gate, times[0].get(gate.tag)) for gate in rung.gates)
+def is_out_of_question(rung: Rung, attempt: Attempt) -> bool:
+    """Say whether the trial's score, where it was made at the rung's difficulty, misses the gate whatever the luck."""
+    return dict(attempt.trial.proposal.params) == dict(rung.changed) and any(
+        is_out_of_reach(gate, attempt.scored.get(gate.tag)) for gate in rung.gates)
 
 
 def forgotten(ladder: Ladder, rung: Rung, attempt: Attempt, options: Options, score: Score) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from vbotd.domain.trial import Proposal, WarmStart
 
 from .bounds import passes
 from .evidence import SKILL, Attempt, attempts_of, memory_key, purpose
-from .ladder import Ladder, Score, after, climbed, is_through, suspects
+from .ladder import Ladder, Score, after, climbed, is_out_of_question, is_through, suspects
 from .options import Options
 from .rungs import Rung, rehearsed, rungs_of
 
@@ -124,9 +124,9 @@ def follow_ups(trial: str, history: History, options: Options) -> list[FollowUp]
 def _due(ladder: Ladder, rung: Rung, attempt: Attempt, options: Options, score: Score) -> Iterator[FollowUp]:
     if rung.gates and not is_through(rung, attempt):
         times = attempt.gates()
-        if "gate-1" not in attempt.asked:
+        if "gate-1" not in attempt.asked and not is_out_of_question(rung, attempt):
             yield _evaluation(attempt, "gate-1", rung, f"does it pass the gate of {rung.name}")
-        elif len(times) == 1 and "gate-2" not in attempt.asked and _passed_once(rung, attempt):
+        if len(times) == 1 and "gate-2" not in attempt.asked and _passed_once(rung, attempt):
             yield _evaluation(attempt, "gate-2", rung, f"does it pass the gate of {rung.name} again, on fresh episodes")
         return
     stages = ladder.stages()
@@ -146,11 +146,9 @@ def _evaluation(attempt: Attempt, key: str, rung: Rung, why: str) -> FollowUp:
 
 
 def _gates_said(rung: Rung, attempt: Attempt) -> str:
-    times = attempt.gates()
-    if not times:
-        return "nothing was measured"
-    return ", ".join(f"{gate.tag} {times[-1][gate.tag].value:.3f} for {gate.op} {gate.value:g}"
-                     for gate in rung.gates if gate.tag in times[-1]) or "the gate's metric was not measured"
+    last = (attempt.scored, *attempt.gates())[-1]
+    return ", ".join(f"{gate.tag} {last[gate.tag].value:.3f} for {gate.op} {gate.value:g}"
+                     for gate in rung.gates if gate.tag in last) or "the gate's metric was not measured"
 
 
 def opinion(history: History, options: Options, trial: str) -> Opinion | None:

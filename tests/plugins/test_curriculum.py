@@ -82,6 +82,16 @@ def test_the_gate_is_measured_at_the_stages_own_difficulty_and_memory_at_the_ear
     assert night.evaluations("t002", "gate")[0].spec["params"]["env.slope"] == 0.5
 
 
+def test_a_score_that_is_out_of_the_question_spares_the_evaluations_at_the_gate(skill: ModuleType) -> None:
+    night = Night(skill, lambda trial, params: 0.5, stages=(NEAR,))
+    night.to_the_end()
+    assert night.evaluations("t001", "gate") == []
+    close = Night(skill, lambda trial, params: 0.78, stages=(NEAR,))
+    close.to_the_end()
+    assert [run.purpose[-2:] for run in close.evaluations("t001", "gate-1")] == ["r0", "r1", "r2"]
+    assert close.evaluations("t001", "gate-2") == []
+
+
 def forgetful(trial: Trial, params: Params) -> float:
     """A learner that is good at the radii that it is trained on, and at nothing else."""
     low, high = radius(trial.params)
