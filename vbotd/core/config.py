@@ -65,6 +65,11 @@ class Config(BaseModel):
     agents: AgentsConfig = Field(default=AgentsConfig(), description="what agents may do by themselves")
     model: ModelConfig | None = Field(default=None, description="who is asked for opinions; default: nobody")
 
+    @property
+    def model_key(self) -> str:
+        """The name of the variable that holds the model's key, "" where none is needed."""
+        return (self.model.key_env or "") if self.model is not None else ""
+
 
 BLOCKS: Mapping[str, type[BaseModel]] = {"model": ModelConfig, "agents": AgentsConfig}
 

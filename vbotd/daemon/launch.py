@@ -26,6 +26,9 @@ from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic
 
 ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
             "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "VBOTD_BACKEND", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
+# What it takes to reach a model: for the runs whose spec says `asks_model`, and for no other.
+MODEL_ENV = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+             "SSL_CERT_FILE", "SSL_CERT_DIR")
 # Nobody but us knows what a task's own worker must set before torch and mujoco are loaded (MUJOCO_GL, as a capture).
 FORKABLE = ("vbotd.train.worker:", "vbotd.train.audit:")
 FENCE_AFTER_S = 20.0  # a shim needs 30 ms to claim; one that has not by then, and is gone, never will
@@ -51,10 +54,12 @@ class LocalLauncher:
     """Runs as processes of this machine, each under a shim of its own (see `daemon/shim.py`).
 
     `fork_server` is that of `vbotd.yaml`: which workers are copies of a process that has torch loaded already.
+    `model_key` names the variable with the key of the model ("": none), which only runs that ask a model get.
     """
 
-    def __init__(self, layout: Layout, fork_server: str = "never") -> None:
+    def __init__(self, layout: Layout, fork_server: str = "never", model_key: str = "") -> None:
         self.fork_server = fork_server
+        self.model_key = model_key
         self._layout = layout
         self._forks: dict[int, ForkServer] = {}
         self._shims: dict[str, subprocess.Popen[bytes] | ForkedShim] = {}
@@ -78,12 +83,12 @@ class LocalLauncher:
             return subprocess.Popen(
                 [*self._shim_command(run, folder), "--", sys.executable, "-m", "vbotd.train", str(folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True,
-                env=worker_environment(run, self._layout, os.environ))
+                env=worker_environment(run, self._layout, os.environ, self.model_key))
 
     def _fork(self, run: Run, folder: Path) -> ForkedShim | None:
         """Have the run forked; None where it may not be, or where no fork server is ready now."""
         entry = str(run.spec.get("entry", ""))
-        if self.fork_server == "never" or run.kind == "capture":
+        if self.fork_server == "never" or run.kind == "capture" or run.spec.get("asks_model"):
             return None
         if self.fork_server == "auto" and not entry.startswith(FORKABLE):
             return None
@@ -192,9 +197,10 @@ def spec_of(run: Run, layout: Layout) -> dict[str, Any]:
     return spec
 
 
-def worker_environment(run: Run, layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return a worker's environment: an allow-list, so no key of a model endpoint is ever inherited."""
-    kept = {name: environ[name] for name in ENV_KEPT if name in environ}
+def worker_environment(run: Run, layout: Layout, environ: Mapping[str, str], model_key: str = "") -> dict[str, str]:
+    """Return a worker's environment: an allow-list, so no key is inherited but the model's, by a run that asks it."""
+    names = (*ENV_KEPT, *MODEL_ENV, model_key) if run.spec.get("asks_model") is True else ENV_KEPT
+    kept = {name: environ[name] for name in names if name in environ}
     threads = str(run.threads)
     return {**kept, "VBOTD_HOME": str(layout.home), "VBOTD_TOKEN": run.token,
             "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1"}

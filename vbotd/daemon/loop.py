@@ -67,7 +67,7 @@ class Daemon:
         self._host = PluginHost(layout.home, plugins_allowed=config.plugins, on_message=self._on_message,
                                 deadlines={"opinion": config.opinion_s, "proposal": config.proposal_s})
         self._questions = Questions(self._host)
-        self._launcher = LocalLauncher(layout, fork_server=config.fork_server)
+        self._launcher = LocalLauncher(layout, fork_server=config.fork_server, model_key=config.model_key)
         self._inbox = Inbox(layout, self._store)
         self._watching = Watching(layout)
         self._reporting = Reporting(layout, self._questions)
@@ -95,7 +95,7 @@ class Daemon:
     def reload(self, config: Config) -> None:
         """Take a new configuration; what a running host was started with changes at its next start."""
         self._config = config
-        self._launcher.fork_server = config.fork_server
+        self._launcher.fork_server, self._launcher.model_key = config.fork_server, config.model_key
         self._housekeeping.keep_gb = config.keep_gb
         self._wake.set()
 
