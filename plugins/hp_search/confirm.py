@@ -16,6 +16,7 @@ from vbotd.domain.trial import Proposal, Trial
 from vbotd.hookspecs import View
 
 from .halving import Entry, left_behind
+from .knowledge import is_comparable
 from .planning import Ladder
 from .results import horizon_of, results_of, target_of, value_of
 from .rungs import can_pay, extension, millions
@@ -41,8 +42,8 @@ def winner(history: History) -> Trial | None:
 def baseline(history: History, defaults: dict[str, ParamValue]) -> Trial | None:
     """Return the trial of the task's defaults, None where it was not tried."""
     space = history.campaign.space
-    return next((trial for trial in history.trials if not trial.stage and not space.problems(defaults)
-                 and key_of(space, trial.params) == key_of(space, defaults)), None)
+    return next((trial for trial in history.trials if is_comparable(history, history, trial)
+                 and not space.problems(defaults) and key_of(space, trial.params) == key_of(space, defaults)), None)
 
 
 def confirming(history: History, skill: str, number: int, defaults: dict[str, ParamValue]

@@ -1,4 +1,4 @@
-"""What the search learns from: its own trials, and those of earlier campaigns that were trained in the same way.
+"""What the search learns from: the trials of this campaign and of earlier ones that differ in what is searched alone.
 
 All observations are of one length of training, since scores of different lengths cannot be compared: the longest
 that has a result more than there are dimensions (the rule of BOHB, Falkner et al. 2018, arXiv:1807.01774), else the
@@ -55,7 +55,7 @@ class Knowledge:
 
 def knowledge(history: History, elsewhere: Sequence[History] = ()) -> Knowledge:
     """Return what is known. `elsewhere` are other campaigns of the task; only what is comparable is taken."""
-    trials = [(history, trial, True) for trial in history.trials]
+    trials = [(history, trial, True) for trial in history.trials if is_comparable(history, history, trial)]
     trials += [(other, trial, False) for other in elsewhere for trial in other.trials
                if trial.judged and is_comparable(history, other, trial)]
     results = {trial.id: results_of(home, trial) for home, trial, _ in trials}
@@ -83,7 +83,10 @@ def _state(history: History, trial: Trial, env_steps: int) -> State:
 
 
 def is_comparable(history: History, other: History, trial: Trial) -> bool:
-    """Say whether a trial of another campaign was trained as one of this would be, but for what is searched."""
+    """Say whether a trial was trained as one of the search would be, but for what is searched.
+
+    Other campaigns may have fixed other settings; in this one, another skill may have changed what the space leaves be.
+    """
     mine, its = history.campaign.train, other.campaign.train
     if other.campaign.task != history.campaign.task or trial.stage or trial.warm_start is not None:
         return False

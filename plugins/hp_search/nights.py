@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted
@@ -13,12 +12,12 @@ from vbotd.domain.trial import Proposal
 from vbotd.hookspecs import View
 
 from .confirm import audits, confirming
-from .halving import after, next_move
+from .halving import Move, after, next_move
 from .knowledge import is_comparable, knowledge
 from .options import Options
 from .planning import affordable, confirming_seeds
 from .results import horizon_of
-from .rungs import bracket_of, going_on, is_halving, millions
+from .rungs import Bracket, bracket_of, going_on, is_halving, millions
 from .space import grid, key_of, to_optuna
 from .study import fresh, method
 from .wishes import defaults_of, keeps, notes, wishes
@@ -57,22 +56,14 @@ def _climbing(history: History, options: Options, view: View, count: int, skill:
               ) -> list[Proposal] | Exhausted:
     """Return the next moves of successive halving, and at its end the winner and the baseline with fresh seeds."""
     bracket = bracket_of(history, options, skill, elsewhere)
-    proposals: list[Proposal] = []
-    entries, begun, is_waiting = bracket.entries, 0, False
-    for _ in range(count):
-        move = next_move(entries, bracket.plan, may_begin=begun < _room(history))
-        if move.kind == "go_on":
-            proposals.append(going_on(history, replace(bracket, entries=entries), move, skill))
-        elif move.kind == "begin":
-            begun += 1
-        else:
-            is_waiting = move.kind == "wait"
-            break
-        entries = after(entries, move)
     goal = bracket.steps.rungs[bracket.plan.first]
+    moves = _moves(bracket, count, _room(history))
+    begun = sum(move.kind == "begin" for move in moves)
     new = list(new_trials(history, options, view, begun, skill, elsewhere, goal))
-    proposals += new
-    if proposals or is_waiting or (begun and not _is_over(history)):
+    if len(new) < begun:  # the space has no more of them, so that its rungs are complete
+        moves = _moves(bracket, count, len(new))
+    proposals = list(_proposed(history, bracket, moves, new, skill))
+    if proposals or moves[-1].kind == "wait":
         return proposals
     found, wait = confirming(history, skill, bracket.confirm, defaults_of(history))
     if not found and not wait:
@@ -81,6 +72,26 @@ def _climbing(history: History, options: Options, view: View, count: int, skill:
         return found[:count]
     return Exhausted(why=f"the rungs are climbed: {len(bracket.entries)} trials, "
                          f"{sum(entry.rung == bracket.plan.top for entry in bracket.entries)} of them to the end")
+
+
+def _moves(bracket: Bracket, count: int, room: int) -> list[Move]:
+    """Return what so many free places are used for; the last one says what to do when there is nothing to do."""
+    entries, moves = bracket.entries, list[Move]()
+    while len(moves) < count and (not moves or moves[-1].kind in ("go_on", "begin")):
+        begun = sum(move.kind == "begin" for move in moves)
+        moves.append(next_move(entries, bracket.plan, may_begin=begun < room))
+        entries = after(entries, moves[-1])
+    return moves
+
+
+def _proposed(history: History, bracket: Bracket, moves: Sequence[Move], new: Sequence[Proposal], skill: str
+              ) -> Iterator[Proposal]:
+    rest = iter(new)
+    for move in moves:
+        if move.kind == "go_on":
+            yield going_on(history, bracket, move, skill)
+        elif move.kind == "begin":
+            yield next(rest)
 
 
 def new_trials(history: History, options: Options, view: View, count: int, skill: str, elsewhere: Sequence[History],

@@ -14,6 +14,7 @@ from .halving import Entry, Move, Plan
 from .options import REPORT_SEEDS, Options
 from .planning import Ladder, affordable, confirming_cost, confirming_seeds, ladder, planned
 from .results import entries_of, horizon_of, results_of
+from .space import size
 
 FEWEST_TRIALS = 9  # below, a bracket of three rungs has one trial at its second
 
@@ -46,7 +47,7 @@ def bracket_of(history: History, options: Options, skill: str, elsewhere: Sequen
     paid_for = affordable(history)
     confirm = confirming_seeds(_wanted_seeds(options), steps.horizon, paid_for)
     guests = len(history.trials) - len(entries)
-    trials = max(1, history.campaign.budget.trials - guests)
+    trials = max(1, int(min(history.campaign.budget.trials - guests, size(history.campaign.space))))
     first = _first_rung(history, steps, known, entries)
     plan = planned(trials, steps, options.eta, first=first,
                    paid_for=paid_for - confirming_cost(confirm, steps.horizon))

@@ -190,7 +190,8 @@ def test_the_correlation_is_spearmans_and_lies_inside_its_bounds(part: Any, numb
 def climbing(*, trials: int = 12, **options: Any) -> State:
     budget = options.pop("budget", None) or Budget(trials=trials)
     stages = options.pop("stages", ())
-    campaign = content(search=True, space=SPACE, budget=budget, stages=stages, skills=(
+    space = options.pop("space", SPACE)
+    campaign = content(search=True, space=space, budget=budget, stages=stages, skills=(
         SkillUse(name="hp-search", options={"sampler": "random", "audit_share": 0.0} | options),))
     return step(State(), seen_file(campaign), tasks={"walk": RICH})[0]
 
@@ -317,6 +318,17 @@ def test_an_audit_trains_to_the_end_some_that_were_left_behind(skill: ModuleType
     assert sum(trial.env_steps == HORIZON for trial in state.trials_of(NIGHT)) == 1 + len(audited)
 
 
+@pytest.mark.parametrize("constraints", [[], ["ppo.gamma >= 0.97"]])
+def test_a_space_of_few_settings_is_climbed_too(skill: ModuleType, constraints: list[str]) -> None:
+    few = SearchSpace(dimensions=(
+        Dimension(key="ppo.learning_rate", kind="choice", choices=(3e-4, 1e-3, 3e-3, 5e-3)),
+        Dimension(key="ppo.gamma", kind="choice", choices=(0.96, 0.98, 0.99))))
+    state, _, why = night(skill, climbing(space=few, trials=27, confirm_seeds=0, constraints=constraints), rate)
+    trials = state.trials_of(NIGHT)
+    assert len(trials) == (8 if constraints else 12) and f"{len(trials)} trials, 1 of them to the end" in why
+    assert next(trial for trial in trials if trial.env_steps == HORIZON).params["ppo.learning_rate"] == 3e-3
+
+
 @pytest.mark.parametrize(("options", "steps"), [
     ({"trials": 8}, None), ({"strategy": "plain"}, None), ({"sampler": "grid"}, None),
     ({"trials": 8, "strategy": "halving"}, 1000), ({"eta": 2, "rungs": 2}, 4500), ({}, 1000),
@@ -358,6 +370,15 @@ def test_a_persons_trial_competes_and_has_its_credit(skill: ModuleType, part: An
     assert accounts["hp-search"].trials == 9 and accounts["hp-search"].env_steps > HORIZON
     lines = skill.vbotd_wake_up([history]).lines
     assert any("who proposed: " in line and "user 1 trials" in line for line in lines)
+
+
+def test_what_another_skill_changed_beside_the_space_teaches_the_sampler_nothing(skill: ModuleType, part: Any) -> None:
+    state, _, _ = night(skill, climbing(confirm_seeds=0), rate)
+    history = history_of(state)
+    changed = replace(history.trials[3], params={**history.trials[3].params, "reward.alive": 2.0})
+    other = replace(history, trials=(*history.trials[:3], changed, *history.trials[4:]))
+    known = part("knowledge").knowledge(other)
+    assert [one.trial for one in known.observations] == [t.id for t in other.trials if t is not changed]
 
 
 def test_the_morning_section_tells_of_the_rungs_and_of_the_fresh_seeds(skill: ModuleType) -> None:
