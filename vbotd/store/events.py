@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -167,7 +168,7 @@ def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Store
         if run is not None:
             db.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE "
                        "SET status = ?8, token = ?9, record = ?10",
-                       (run.id, run.campaign, run.trial, run.kind, run.purpose, run.seed, run.attempt, run.status,
+                       (run.id, run.campaign, run.trial, run.kind, _purpose_at_rung(run), run.seed, run.attempt, run.status,
                         run.token or None, dump(run)))
     for item in stored:
         match item.event:
@@ -188,3 +189,9 @@ def is_full(error: sqlite3.Error | OSError) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+def _purpose_at_rung(run: Run) -> str:
+    """Return what a run is for: an extended trial has one run of a kind and purpose a rung, which the id tells."""
+    rung = re.search(r"-s\d+(-r\d+)-a\d+$", run.id)
+    return run.purpose + (rung[1] if rung else "")
