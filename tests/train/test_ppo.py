@@ -117,3 +117,15 @@ def test_a_bfloat16_update_differs_in_the_products_alone_and_still_learns():
         weights[precision] = torch.cat([p.detach().flatten() for p in ppo.policy.parameters()])
     assert not torch.equal(weights["float32"], weights["bfloat16"])
     assert torch.allclose(weights["float32"], weights["bfloat16"], atol=0.05)
+
+
+def test_a_minibatch_in_pieces_has_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, pieces = learner(), learner()
+    for ppo in (whole, pieces):
+        fill(ppo)
+    at_once = whole.update(0.0)
+    monkeypatch.setattr("vbotd.train.ppo.PIECE_FLOATS", 16 * 10)  # ten samples of the 16 wide layer
+    in_pieces = pieces.update(0.0)
+    assert in_pieces == pytest.approx(at_once, rel=1e-3, abs=1e-5)
+    for one, other in zip(whole.policy.parameters(), pieces.policy.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
