@@ -168,8 +168,8 @@ def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Store
         if run is not None:
             db.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE "
                        "SET status = ?8, token = ?9, record = ?10",
-                       (run.id, run.campaign, run.trial, run.kind, _purpose_at_rung(run), run.seed, run.attempt, run.status,
-                        run.token or None, dump(run)))
+                       (run.id, run.campaign, run.trial, run.kind, _purpose_at_rung(run), run.seed, run.attempt,
+                        run.status, run.token or None, dump(run)))
     for item in stored:
         match item.event:
             case e.CommandAccepted() as c:
