@@ -82,3 +82,13 @@ def test_the_last_training_waits_for_all_cores_when_the_other_run_is_nearly_done
 def test_a_retried_run_keeps_the_threads_of_its_trial() -> None:
     given = state([record("a")], [run("a", 1, threads=2), run("a", 2, status="running", threads=1)])
     assert starts(given) == [], "it was begun with two threads and needs two again"
+
+
+def test_a_training_that_goes_on_has_the_threads_that_it_had_however_many_are_free() -> None:
+    before = run("a", 1, status="ended", threads=1)
+    further = run("a", 1, id="a/t001/train-s1-r1-a1", spec={"train": {"env_steps": 9}, "resume_from": "a.pt"})
+    assert starts(state([record("a")], [before, further])) == [("a/t001/train-s1-r1-a1", 1)]
+    anew = replace(further, spec={"train": {"env_steps": 9}, "resume_from": None})
+    assert starts(state([record("a")], [before, anew])) == [("a/t001/train-s1-r1-a1", 2)]
+    wide = replace(before, threads=8)
+    assert starts(state([record("a")], [wide, further])) == [("a/t001/train-s1-r1-a1", 2)], "no more than there are"

@@ -50,7 +50,7 @@ def choose_starts(state: State, *, cores: int, progress: Mapping[str, Progress],
                                          r.queued_at, r.id))
         queued.remove(run)
         alone = not queued and not (more_to_come - {run.campaign}) and _is_last(run, more_to_come)
-        threads = run.threads or _threads(run, alone, cores, live, progress)
+        threads = run.threads or min(_as_before(state, run), cores) or _threads(run, alone, cores, live, progress)
         if threads == 0 or threads > free:
             continue  # it waits for more cores; something smaller behind it may go first
         starts.append(Start(run=run.id, threads=threads))
@@ -71,6 +71,14 @@ def _threads(run: Run, alone: bool, cores: int, live: list[Run], progress: Mappi
     others = max(_remaining_s(other, progress) for other in live)
     own = _expected_s(run, progress)
     return 0 if own is not None and others + ALL_CORES_GAIN * own < own else 1
+
+
+def _as_before(state: State, run: Run) -> int:
+    """Return the threads of the training that a run goes on with, since others would bend its curve; 0 for none."""
+    if not run.spec.get("resume_from"):
+        return 0
+    return next((other.threads for other in state.runs.values() if other.trial == run.trial and other.kind == "train"
+                 and other.seed == run.seed and other.id != run.id and other.threads), 0)
 
 
 def _is_last(run: Run, more_to_come: frozenset[str]) -> bool:
