@@ -23,7 +23,7 @@ Bounds = Mapping[str, tuple[float | None, float | None]]  # by term; None: unbou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """One weight times one factor: which errors it heals, which it leaves, and how far doing the task then leads.
+    """One weight times one factor: which errors it heals, leaves and brings, and how far doing the task then leads.
 
     `lead` is what the reference earns, over what the best cheat does: per second, per episode and from the edge of
     the goal, the least of the three; above 1 nothing that was probed pays as well as doing the task.
@@ -34,6 +34,7 @@ class Remedy:
     after: float
     heals: tuple[str, ...]
     leaves: tuple[str, ...]
+    brings: tuple[str, ...]
     lead: float
 
     @property
@@ -43,7 +44,8 @@ class Remedy:
 
     def finding(self) -> Finding:
         """Return it as an audit tells it; `value` is the new weight, and the rule ends in the term's name."""
-        left = f", and leaves {', '.join(self.leaves)}" if self.leaves else ""
+        left = f", and leave {', '.join(self.leaves)}" if self.leaves else ""
+        left += f", and bring {', '.join(self.brings)}" if self.brings else ""
         return Finding(
             rule=f"{RULE}/{self.term}"[:64], level="info", value=self.after, tag=f"reward.{self.term}",
             message=f"{self.term} {self.before:g} → {self.after:g} alone would heal {', '.join(self.heals)}{left}; by "
@@ -52,9 +54,9 @@ class Remedy:
 
 
 def remedies(measured: Measured, bounds: Bounds) -> tuple[Remedy, ...]:
-    """Return the changes of one weight that heal at least one error and make none, the best first.
+    """Return the changes of one weight after which there are fewer errors, the best first.
 
-    The best leaves the fewest errors, then leads; among those that lead, the smallest change. One a term.
+    The best has the fewest errors, then leads; among those that lead, the smallest change. One a term.
     """
     errors = _errors(measured)
     if not errors:
@@ -74,14 +76,15 @@ def _healing(measured: Measured, bounds: Bounds, errors: frozenset[str]) -> Iter
             if (low is not None and after < low) or (high is not None and after > high):
                 continue
             changed = reweighted(measured, term, after)
-            left = _errors(changed)
-            if left < errors:
-                yield Remedy(term=term, before=weight, after=after, heals=tuple(sorted(errors - left)),
-                             leaves=tuple(sorted(left)), lead=lead(changed))  # fmt: skip
+            now = _errors(changed)
+            if len(now) < len(errors):
+                yield Remedy(
+                    term=term, before=weight, after=after, heals=tuple(sorted(errors - now)),
+                    leaves=tuple(sorted(errors & now)), brings=tuple(sorted(now - errors)), lead=lead(changed))
 
 
 def _worth(remedy: Remedy) -> tuple[int, bool, float, float]:
-    return (len(remedy.leaves), remedy.lead <= 1.0, abs(math.log(remedy.factor)), -remedy.lead)
+    return (len(remedy.leaves) + len(remedy.brings), remedy.lead <= 1.0, abs(math.log(remedy.factor)), -remedy.lead)
 
 
 def reweighted(measured: Measured, term: str, weight: float) -> Measured:

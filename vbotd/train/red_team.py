@@ -31,7 +31,8 @@ from vbotd.train.worker import build
 RULE = "reward-budget/red-team"  # 'allow: [reward-budget]' overrules it with the audit's
 POPULATION = 64
 ELITES = 8  # of each family's half
-EPISODES = 4  # of a candidate in the search
+EPISODES = 4  # of a candidate in the search, fewer where the machine is slow
+FEWEST_GENERATIONS = 4  # that the episodes of a candidate should leave time for
 PROOF_EPISODES = 16  # of the best, on instances that did not choose them
 PROVED = 4  # that are measured again
 SEARCH_S = 80.0  # a generation that is not done by then is dropped; the proof takes the rest of 120 s
@@ -136,6 +137,7 @@ def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: floa
     if honest.finisher is not None:
         range_.pulse = _until(began_s + search_s, lambda: tell(
             "looks for cheats", 0.1 + 0.7 * min((time.perf_counter() - began_s) / search_s, 1.0)))
+        range_.allot(search_s - (time.perf_counter() - began_s))
         done = search(searched, lambda rows: range_.fitness(rows, honest.finisher), generations)
     range_.pulse = lambda: tell("measures the best cheats again", 0.8)
     proof, cheats = range_.prove(searched if done else [], spec.seed + PROOF_SEED)
@@ -183,7 +185,9 @@ class Range:
         self.pulse = pulse  # called in every control step
         self._card, self._settings, self._spec = card, settings, spec
         self.env_steps = 0
+        self._seconds = 0.0
         self._generation = 0
+        self._episodes = EPISODES
         env = build(card, settings, 1, spec.seed, 1)
         self._honest = [probe for probe in probes_for(env) if probe.name in HONEST]
         self.episode_s = env.options.episode_steps * env.options.control_dt_s
@@ -192,12 +196,18 @@ class Range:
         """Return what the probes are paid that do the task."""
         return self._roll(self._honest, PROOF_EPISODES, seed)
 
+    def allot(self, seconds: float) -> None:
+        """Choose how many episodes a candidate gets in a search of so many seconds, by the rate measured so far."""
+        affordable = self.env_steps / max(self._seconds, 1e-9) * seconds / FEWEST_GENERATIONS
+        steps = self.episode_s / float(self._settings.env["control_dt_s"])
+        self._episodes = int(np.clip(affordable / (POPULATION * min(steps, MAX_CONTROL_STEPS)), 1, EPISODES))
+
     def fitness(self, candidates: list[tuple[Family, np.ndarray]], reference: ProbeSums | None) -> np.ndarray:
         """Return [C]: the share of the reference's pay, less what is due to success; all on the same fresh episodes."""
         assert reference is not None, "who does not know what the task pays cannot compare"
         self._generation += 1
         named = [family.probe(f"c{i}", row, self.episode_s) for i, (family, row) in enumerate(candidates)]
-        sums = self._roll(named, EPISODES, self._spec.seed + 1 + self._generation).probes
+        sums = self._roll(named, self._episodes, self._spec.seed + 1 + self._generation).probes
         return np.array([worth(sums[probe.name], reference) for probe in named])
 
     def prove(self, searched: list[Cem], seed: int) -> tuple[Measured, tuple[Cheat, ...]]:
@@ -218,9 +228,11 @@ class Range:
         return measured, tuple(sorted(cheats, key=lambda cheat: -cheat.pay))
 
     def _roll(self, named: list[Probe], episodes: int, seed: int) -> Rolled:
+        began_s = time.perf_counter()
         env = build(self._card, self._settings, episodes * len(named), self._spec.seed, self._spec.threads)
         rolled = roll(env, named, self._settings.ppo["gamma"], MAX_CONTROL_STEPS, seed, lambda _: self.pulse())
         self.env_steps += rolled.env_steps
+        self._seconds += time.perf_counter() - began_s
         return rolled
 
 
