@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vbotd.core.judge import CONFIRM, SCORE, scored_run
+from vbotd.core.judge import CONFIRM, SCORE, reported, scored_run, search_seed
 from vbotd.core.report_facts import RECENT_S, Best, BestOf, Facts
+from vbotd.core.verdict.claims import claim_of, claims_of, spread_of
+from vbotd.core.verdict.shrinkage import shrunken
+from vbotd.core.verdict.words import short_words
 from vbotd.core.wording import setting
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.metric import Measurement
@@ -44,12 +47,15 @@ def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
     """Return what the report says of one scored trial."""
     assert trial.score is not None, "only scored trials are ranked"
     runs = [run for run in facts.runs if run.trial == trial.id]
-    score_run, confirm_run = scored_run(runs, SCORE), scored_run(runs, CONFIRM)
+    score_run, confirm_run = (scored_run(runs, purpose, search_seed(trial)) for purpose in (SCORE, CONFIRM))
     tag = score_tag(facts, record, trial.score, score_run)
-    trained = [run for run in runs if run.kind == "train" and run.checkpoint is not None]
+    trained = [run for run in runs if run.kind == "train" and run.checkpoint is not None
+               and search_seed(trial) in (None, run.seed)]
     checkpoint = trained[-1].checkpoint if trained else None
     alike = _alike(facts, record, trial)
-    values = [t.score.value for t in alike if t.score is not None]
+    values = _scores_over_seeds(facts, alike, tag)
+    told = reported(trial, runs)
+    claim = claim_of(trial.id, claims_of(facts.trials_of(record.id), facts.runs_of(record.id), facts.metric_of(record)))
     champion = trial.id == record.champion
     latest = confirm_run or score_run if champion else None
     return Best(
@@ -60,7 +66,9 @@ def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
         seeds=len(_train_seeds(facts, alike)) or 1,
         over_seeds=(min(values), max(values)) if len(values) > 1 else None, changes=changes_of(trial),
         checkpoint=checkpoint.path if checkpoint else "", sha256=checkpoint.sha256 if checkpoint else "",
-        verdict=trial.verdict or "", proposer=trial.proposal.proposer, champion=champion)
+        verdict=trial.verdict or "", proposer=trial.proposal.proposer, champion=champion,
+        over_report_seeds=told.metrics.get(tag) if told else None, report_runs=told.runs if told else (),
+        claim=short_words(claim, tag) if claim else "", expected=_expected(facts, record, trial))
 
 
 def score_tag(facts: Facts, record: CampaignRecord, score: Measurement, run: Run | None) -> str:
@@ -84,6 +92,25 @@ def changes_of(trial: Trial) -> tuple[str, ...]:
 
 def _alike(facts: Facts, record: CampaignRecord, trial: Trial) -> list[Trial]:
     return [t for t in facts.trials_of(record.id) if t.params == trial.params and t.score is not None]
+
+
+def _scores_over_seeds(facts: Facts, trials: Sequence[Trial], tag: str) -> list[float]:
+    """Return the scores of trials of the same settings, those of their further seeds with them."""
+    runs = {trial.id: [run for run in facts.runs if run.trial == trial.id] for trial in trials}
+    further = [run.metrics[tag].value for trial in trials for seed in trial.seeds[1:]
+               if (run := scored_run(runs[trial.id], SCORE, seed)) is not None and tag in run.metrics]
+    return [*(trial.score.value for trial in trials if trial.score is not None), *further]
+
+
+def _expected(facts: Facts, record: CampaignRecord, trial: Trial) -> float | None:
+    """Return what another run of a trial can be expected to score, None where the noise between seeds is unknown."""
+    trials = facts.trials_of(record.id)
+    spread = spread_of(trials, facts.runs_of(record.id), facts.metric_of(record))
+    if spread is None or trial.score is None or len(trial.seeds) > 1:
+        return None
+    rivals = [t.score.value for t in trials if t.score is not None and (t.stage, t.env_steps) == (
+        trial.stage, trial.env_steps)]
+    return shrunken(trial.score.value, rivals, spread)
 
 
 def _train_seeds(facts: Facts, trials: Sequence[Trial]) -> set[int]:

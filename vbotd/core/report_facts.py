@@ -94,7 +94,9 @@ class Best:
     """A scored trial. `score` chose it; `confirmed` (None: there is none) was measured on fresh episodes.
 
     `others` are further metrics of the champion, measured by `others_run`. `seeds` counts the training seeds that had
-    these very settings, `over_seeds` is the range of their scores.
+    these very settings, `over_seeds` is the range of their scores. `over_report_seeds` is the mean of `report_runs`,
+    whose seeds and episodes did not choose it; `claim` is what its pairs with the baseline say; `expected`, of a trial
+    without report seeds, is what another run can be expected to score, once chance is drawn off.
     """
 
     trial: str
@@ -113,6 +115,10 @@ class Best:
     champion: bool
     others: tuple[tuple[str, Measurement], ...] = ()
     others_run: str = ""
+    over_report_seeds: Measurement | None = None
+    report_runs: tuple[str, ...] = ()
+    claim: str = ""
+    expected: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vbotd.core.auditing import WAY_OUT, broken_incentives, names
-from vbotd.core.judge import CONFIRM, gate_misses, scored_run
+from vbotd.core.judge import CONFIRM, gate_misses, scored_run, search_seed
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import Facts, Need
 from vbotd.core.wording import clean, count, counted, duration, interval, number, setting
@@ -151,7 +151,10 @@ def _gate_missed(facts: Facts) -> Iterator[Need]:
 
 
 def _confirmed(facts: Facts, record: CampaignRecord) -> Run | None:
-    return scored_run((run for run in facts.runs if run.trial == record.champion), CONFIRM) if record.champion else None
+    champion = next((trial for trial in facts.trials if trial.id == record.champion), None)
+    if champion is None:
+        return None
+    return scored_run((run for run in facts.runs if run.trial == champion.id), CONFIRM, search_seed(champion))
 
 
 def advice(gate: Gate, measured: Measurement | None) -> str:

@@ -120,16 +120,26 @@ def _others(best_of: BestOf) -> list[str]:
 def _row(best: Best, prefix: str) -> str:
     name = code(best.trial.removeprefix(prefix)) + (" (best)" if best.champion else "")
     fresh = _measured(best.confirmed, best.tag, best.confirm_run, prefix) if best.confirmed else "not measured"
-    if best.seeds <= 1:
-        seeds = "1 seed: not confirmed over seeds"
-    else:
-        low, high = best.over_seeds or (best.score.value, best.score.value)
-        seeds = f"{best.seeds} seeds: {number(low, best.tag)} to {number(high, best.tag)}"
+    seeds = _seeds(best)
     shown = [code(change, 60) for change in best.changes[:4]]
     changed = ", ".join(shown) + (f" and {len(best.changes) - 4} more" if len(best.changes) > 4 else "")
     kept = (f"{code(best.checkpoint.removeprefix(prefix))} {code(best.sha256[:8])}" if best.checkpoint else "none")
     score = _measured(best.score, best.tag, best.score_run, prefix)
     return f"| {name} | {code(best.tag)} {score} | {fresh} | {seeds} | {changed or 'the defaults'} | {kept} |"
+
+
+def _seeds(best: Best) -> str:
+    """Return what is known over seeds: the mean of the report seeds, what the pairs say, else what is not known."""
+    if best.seeds <= 1:
+        expected = "" if best.expected is None else f"; expect {number(best.expected, best.tag)} of another"
+        return f"1 seed: not confirmed over seeds{expected}"
+    low, high = best.over_seeds or (best.score.value, best.score.value)
+    found = [f"{best.seeds} seeds: {number(low, best.tag)} to {number(high, best.tag)}"]
+    if best.over_report_seeds is not None:
+        mean = best.over_report_seeds
+        found.append(f"{number(mean.value, best.tag)} [{interval(mean, best.tag)}] of {count(mean.n)} fresh episodes "
+                     f"over {counted(len(best.report_runs), 'seed')} that did not choose")
+    return "; ".join([*found, best.claim] if best.claim else found)
 
 
 def _measured(measured: Measurement, tag: str, run: str, prefix: str) -> str:

@@ -99,8 +99,20 @@ def _confirmed(best: Best) -> str:
     value = number(measured.value, best.tag)
     is_success = is_rate(best.tag) and "success" in best.tag
     achieves = f"succeeds in {value} of" if is_success else f"has {best.tag} {value} over"
-    return (f"{name} {achieves} {measured.n:,} fresh episodes (95 % interval {interval(measured, best.tag)}; "
+    said = (f"{name} {achieves} {measured.n:,} fresh episodes (95 % interval {interval(measured, best.tag)}; "
             f"{best.confirm_run})")
+    return said + _over_seeds(best)
+
+
+def _over_seeds(best: Best) -> str:
+    """Return what the seeds that did not choose the best trial had, "" where it has none."""
+    mean = best.over_report_seeds
+    if mean is None:
+        return f"; {best.claim}" if best.claim else ""
+    shown = (f"; its settings, trained with {counted(len(best.report_runs), 'fresh seed')}: "
+             f"{number(mean.value, best.tag)} (95 % interval {interval(mean, best.tag)}; {best.report_runs[0]}"
+             f"{' and further' if len(best.report_runs) > 1 else ''})")
+    return shown + (f", {best.claim}" if best.claim else "")
 
 
 def _score(best: Best) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from vbotd.core.interval import Z_95
 from vbotd.core.verdict.contest import Contest, contest
-from vbotd.core.verdict.noise import Noise, chance_of, noise_floor
+from vbotd.core.verdict.noise import Noise, chance_of, noise_floor, spread_over_seeds
 from vbotd.core.verdict.ruling import Ruling, rulings
 from vbotd.domain.metric import Measurement, MetricCard
 from vbotd.domain.trial import Run, Trial
@@ -67,6 +67,13 @@ def claim_of(trial: str, claims: Iterable[Claim]) -> Claim | None:
     return next((claim for claim in claims if claim.trial == trial), None)
 
 
+def spread_of(trials: Iterable[Trial], runs: Sequence[Run], metric: MetricCard) -> float | None:
+    """Return how far runs of one setting lie apart over seeds in a campaign, None where no setting has two."""
+    entrants = [entrant(trial, runs, metric.tag) for trial in trials if len(trial.seeds) > 2]
+    return spread_over_seeds([{seed: m.value for seed, m in one.scores.items()} for one in entrants],
+                             _chance(entrants))
+
+
 def entrant(trial: Trial, runs: Iterable[Run], tag: str) -> Entrant:
     """Return what a trial brings to a comparison: the newest score of each of its report seeds, in their order."""
     own = [run for run in runs if run.trial == trial.id]
@@ -94,9 +101,13 @@ def _reference(ours: Entrant, earlier: Sequence[Entrant]) -> Entrant | None:
 
 
 def _floor(entrants: Sequence[Entrant], sign: float) -> Noise | None:
-    errors = [(m.high - m.low) / (2 * Z_95) for one in entrants for m in one.scores.values()]
     return noise_floor([{seed: sign * m.value for seed, m in one.scores.items()} for one in entrants],
-                       chance_of(errors))
+                       _chance(entrants))
+
+
+def _chance(entrants: Sequence[Entrant]) -> float:
+    """Return the standard error that the scores have of their finite number of episodes."""
+    return chance_of([(m.high - m.low) / (2 * Z_95) for one in entrants for m in one.scores.values()])
 
 
 def _claim(ours: Entrant, theirs: Entrant, noise: Noise | None, sign: float, among: int) -> Claim:

@@ -50,7 +50,7 @@ def lead(difference: float, tag: str) -> str:
 
 def probability(p: float) -> str:
     """Return a p value with the digits that mean something."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    return "below 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _numbers(claim: Claim, contest: Contest, tag: str) -> str:
