@@ -27,11 +27,13 @@ def test_a_question_goes_to_the_configured_model_with_the_sheet(home, spawn, tra
     (home / "vbotd.yaml").write_text(f"model: {{endpoint: '{chat.url}', name: eyes, key_env: EYES_KEY}}\n")
     monkeypatch.setenv("EYES_KEY", "sk-secret")
     called = spawn("capture", trained, "--seconds", "0.2", "--frames", "1", "--cameras", "side", "--no-film", "--ask",
-                   "Does it limp?")
+                   "Does it limp?", "--look")
     if "OpenGL" in called.err:
         pytest.skip(called.err)
-    assert called.code == 0, called.err
+    assert called.code == 1 and "does not fit the question" in called.err, "it trots, whatever it is asked"
     assert "opinion of the model 'eyes', not a measurement:\n  It trots." in called.out
+    assert "opinion of the model 'eyes', not a measurement (never measured)" in called.out
+    assert "the kinematic gate: unclear in 1 of 1 episodes" in called.out
     text, image = chat.asked[0]["messages"][1]["content"]
     assert text["text"].endswith("Does it limp?") and "vbot_walk_flat" in text["text"]
     assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")

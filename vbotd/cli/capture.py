@@ -41,17 +41,20 @@ class NotAllCaptured(VbotdError):
 @click.option("--no-film", is_flag=True, help="Stills only; much faster.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: the run's capture/.")
 @click.option("--ask", "question", metavar="TEXT", help="Ask the model of vbotd.yaml this about the contact sheet.")
+@click.option("--look", "wants_look", is_flag=True,
+              help="Ask that model how the robot moves, known answers mixed in: its error rate is measured.")
 @json_option
 def command(name: str, episodes: int, first: int, instances: int, seconds: float, frames: int, cameras: str,
-            no_film: bool, out: Path | None, question: str | None, as_json: bool) -> None:
+            no_film: bool, out: Path | None, question: str | None, wants_look: bool, as_json: bool) -> None:
     """Take pictures of a policy, off-screen; by default of the champion of the last campaign.
 
-    Frames at regular times and at events (first contact of anything but a foot, largest tilt, goal, fall), a contact
-    sheet, a film, and a gait diagram. 'capture.json' in the same folder lists them with what each shows.
+    Frames at regular times and at events (a contact of anything but a foot, largest tilt, slip, goal, fall), a contact
+    sheet, a film, and a gait diagram. 'capture.json' in the same folder lists them with what each shows, and how the
+    robot moves by the kinematic gate, which needs no picture.
     """
     layout = Layout.find()
     checkpoint = find_checkpoint(layout, name)
-    endpoint, refused = (None, "") if question is None else _endpoint(layout)
+    endpoint, refused = (None, "") if question is None and not wants_look else _endpoint(layout)
     target = out or folder_of(layout, checkpoint)
     if not as_json:
         click.echo(f"capturing {checkpoint}", err=True)
@@ -61,6 +64,8 @@ def command(name: str, episodes: int, first: int, instances: int, seconds: float
     index = _take(asked, target)
     if endpoint is not None and question is not None:
         refused = _ask(endpoint, question, target, index)
+    if endpoint is not None and wants_look:
+        refused = "; ".join(filter(None, [refused, _look(endpoint, target, index)]))
     click.echo(json.dumps(index | {"folder": str(target.resolve())}) if as_json else _text(index, target))
     missing = [*index["missing"], *([f"the question was not answered: {refused}"] if refused else [])]
     if missing:
@@ -114,6 +119,18 @@ def _ask(endpoint: Endpoint, question: str, target: Path, index: dict[str, Any])
     return ""
 
 
+def _look(endpoint: Endpoint, target: Path, index: dict[str, Any]) -> str:
+    """Ask how the robot moves, put the answer into the index, and return what failed ("")."""
+    from vbotd.agent.ask import ModelError
+    from vbotd.agent.vision_run import opinion_of
+    try:
+        index["look"] = opinion_of(endpoint, target, seed=index["checkpoint"]["sha256"])
+    except ModelError as err:
+        return str(err)
+    write_json_atomic(target / "capture.json", index)
+    return "; ".join(index["look"]["failures"])
+
+
 def _in_context(question: str, index: Mapping[str, Any]) -> str:
     cameras = ", ".join(index["request"]["cameras"])
     return (f"A contact sheet of a quadruped's simulated episodes, task {index['task']}: moments from left to right, "
@@ -135,6 +152,11 @@ def _text(index: Mapping[str, Any], target: Path) -> str:
     opinion = index.get("opinion")
     if opinion:
         lines += ["", f"{opinion['label']}:", *(f"  {line}" for line in opinion["text"].splitlines())]
+    look = index.get("look")
+    if look:
+        lines += ["", f"{look['label']}:", *(
+            f"  episode {one['episode']}: {one['said']}, {one['confidence']:.0%} sure"
+            + (f" ({one['seen']})" if one["seen"] else "") for one in look["episodes"])]
     return "\n".join(lines)
 
 
