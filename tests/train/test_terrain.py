@@ -123,6 +123,7 @@ def test_lower_steps_keep_their_places_and_lower_what_lies_behind_them() -> None
     assert height(3.0, 12.43) == pytest.approx(1.294 + 0.05, abs=0.005)  # first right step
     assert height(-3.0, 14.8) == pytest.approx(1.294 + 0.75, abs=0.005)  # landing of the left stairs
     assert height(0.0, 24.33) == pytest.approx(1.294, abs=0.005)  # the pads stay
-    assert height(4.5, 32.5) == pytest.approx(1.494, abs=0.005)
-    assert height(4.5, 30.7) == pytest.approx(1.494 - 0.5 * 0.151, abs=0.01)  # random terrain's edge
-    assert height(0.0, 31.23) == pytest.approx(1.494 + 0.05, abs=0.005)  # the ball's cap
+    assert height(4.5, 27.58) == pytest.approx(1.294 + 0.05, abs=0.005)  # middle of the step's ramp
+    assert height(4.5, 30.8) == pytest.approx(1.294 + 0.5 * 0.049, abs=0.01)  # random terrain's edge
+    assert height(4.5, 32.5) == pytest.approx(1.294 + 0.1, abs=0.005)
+    assert height(0.0, 31.23) == pytest.approx(1.294 + 0.15, abs=0.005)  # the ball's cap

@@ -5,7 +5,7 @@ is noted at the piece: the river bed's facets (their lengths, so that the bed fa
 stones (0.1 m above the bed), the planks' thickness. The eight cones are left out: their places are not published.
 
 Every builder takes the scale of the height maps and that of the steps; 1 is the competition's. Lower steps have lower
-landings: all of section 012 then lies nearer to the pads (`lowered`), in place, so that routes stay as they are.
+landings: all heights of sections 012 and 013 then lie nearer to the pads (`lowered`), in the same places.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ BED_LENGTHS_M = (1.1, 1.0, 0.8, 0.6)
 STONES = ((0.36, 15.84), (3.5, 15.84), (2.0, 17.83), (0.36, 19.72), (3.5, 19.72))
 BALLS_X = (-3.0, 0.0, 3.0)
 BALL_Y = 31.23
-BALL_CAP_M = 0.1  # how much of a ball sticks out
-FINAL_M, RANDOM_DEPTH_M = 1.494, 0.151  # the last platform, and how much lower the random terrain's base lies
+BALL_RADIUS_M = 0.75
 BRIDGE_X, BRIDGE_HALF_WIDTH_M = -3.0, 1.32
 BRIDGE_Y = (15.2, 20.4)
 HEAD_M, BANK_M = 2.794, 2.294  # the landings of the left stairs, at the bridge, and of the right ones, at the bed
@@ -73,19 +72,22 @@ def stairs_bridge_and_bed(rng: np.random.Generator, roughness: float, steps: flo
 def step_and_balls(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
     """Return section 013: the low step, random terrain, three fixed balls sunk in the final slab, and that slab.
 
-    The edges down to the random terrain and up from it are the steps, and the balls' caps.
+    The step is a short ramp with an edge down to the random terrain, from which another edge leads up to the slab.
     """
-    base_m, sunk_m = FINAL_M - RANDOM_DEPTH_M * steps, BALL_CAP_M * (1.0 - steps)
+    final_m, cap_m = lowered(1.494, steps), lowered(1.594, steps)
     return [
         _slab("pad", x=(-5.0, 5.0), y=(25.33, 27.33), top=PLATFORM_M),
         Box(centre=(0.0, 27.58, 0.544), half=(5.0, 0.25, 0.75), part="below the step"),
-        Box(centre=(0.0, 27.617, 1.301), half=(5.0, 0.269, 0.1), pitch_deg=21.8, part="step"),
+        _facet("step", (27.33, PLATFORM_M), (27.83, final_m), half_z=0.1, colour=STONE),
         _slab("below the random terrain", x=(-5.0, 5.0), y=(27.83, 30.83), top=PLATFORM_M),
-        _field("random terrain", rng, centre_y=29.33, half_y=1.5, base_m=base_m, range_m=RANDOM_RANGE_M * roughness),
-        _slab("final platform", x=(-5.0, 5.0), y=(30.83, 33.83), top=FINAL_M),
-        *(Ball(centre=(x, BALL_Y, 0.844 - sunk_m), radius_m=0.75, part="balls") for x in BALLS_X),
+        _field(
+            "random terrain", rng, centre_y=29.33, half_y=1.5, base_m=lowered(1.343, steps),
+            range_m=RANDOM_RANGE_M * roughness,
+        ),
+        _slab("final platform", x=(-5.0, 5.0), y=(30.83, 33.83), top=final_m),
+        *(Ball(centre=(x, BALL_Y, cap_m - BALL_RADIUS_M), radius_m=BALL_RADIUS_M, part="balls") for x in BALLS_X),
         Box(centre=(0.0, 34.33, 1.5), half=(5.0, 0.1, 0.6), part="end wall"),
-    ]
+    ]  # fmt: skip
 
 
 def whole_course(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
@@ -103,7 +105,7 @@ def rough_field(rng: np.random.Generator, roughness: float, steps: float = 1.0) 
 
 
 def lowered(height_m: float, steps: float) -> float:
-    """Return where a height of section 012 lies when its steps are scaled by `steps`: nearer to the pads' level."""
+    """Return where a height of section 012 or 013 lies when steps are scaled by `steps`: nearer to the pads' level."""
     return PLATFORM_M + (height_m - PLATFORM_M) * steps
 
 
@@ -162,15 +164,17 @@ def _bed_height(y: float, steps: float) -> float:
 
 
 def _bed(steps: float) -> list[Piece]:
-    pieces: list[Piece] = []
-    profile = _bed_profile(steps)
-    for (y0, z0), (y1, z1) in itertools.pairwise(profile):
-        pitch = math.atan2(z1 - z0, y1 - y0)
-        length, half_z = math.hypot(y1 - y0, z1 - z0), 0.2
-        centre = (0.0, (y0 + y1) / 2.0 + half_z * math.sin(pitch), (z0 + z1) / 2.0 - half_z * math.cos(pitch))
-        half, pitch_deg = (5.0, length / 2.0, half_z), math.degrees(pitch)
-        pieces.append(Box(centre=centre, half=half, pitch_deg=pitch_deg, colour=EARTH, part="river bed"))
-    return pieces
+    ends = itertools.pairwise(_bed_profile(steps))
+    return [_facet("river bed", near, far, half_z=0.2, colour=EARTH) for near, far in ends]
+
+
+def _facet(part: str, near: tuple[float, float], far: tuple[float, float], *, half_z: float, colour: Colour) -> Box:
+    """Return a slab as wide as the course whose upper side leads from one (y, height) to the next."""
+    (y0, z0), (y1, z1) = near, far
+    pitch = math.atan2(z1 - z0, y1 - y0)
+    centre = (0.0, (y0 + y1) / 2.0 + half_z * math.sin(pitch), (z0 + z1) / 2.0 - half_z * math.cos(pitch))
+    half = (5.0, math.hypot(y1 - y0, z1 - z0) / 2.0, half_z)
+    return Box(centre=centre, half=half, pitch_deg=math.degrees(pitch), colour=colour, part=part)
 
 
 def _bridge(steps: float) -> list[Piece]:
