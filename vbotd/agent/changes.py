@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,6 +15,8 @@ from vbotd.agent.untrusted import Data
 from vbotd.core.assignments import BadAssignment, parse_assignments
 from vbotd.core.policy import OWN_FILE, WAITS, is_own, why_campaign_waits
 from vbotd.core.wording import clean
+from vbotd.domain.campaign import Campaign
+from vbotd.domain.finding import Problem
 from vbotd.errors import StoreError
 from vbotd.host.checking import check_bytes
 from vbotd.host.one_shot import one_shot_catalogue
@@ -80,32 +83,63 @@ class NoteArguments(IdKeyed):
 
 def submit(context: Context, arguments: SubmitArguments) -> Outcome:
     """Submit a campaign; inside the limits for agents it starts, beyond them it waits for a person."""
-    layout, key, data = context.layout, arguments.key, arguments.campaign_yaml.encode()
+    layout, key, text = context.layout, arguments.key, arguments.campaign_yaml
     with one_at_a_time(layout):
-        repeated = same_or_refuse(layout, key, "submit", hashlib.sha256(data).hexdigest())
-        checked = check_bytes("campaign.yaml", data, one_shot_catalogue(layout.home), layout)
-        if checked.campaign is None:
-            said = [clean(problem.render("campaign.yaml"), 300) for problem in checked.problems[:MOST_PROBLEMS]]
-            raise ToolError("nothing was submitted, the campaign cannot run:\n" + "\n".join(said))
-        if repeated and (asked := _answer_of(layout, key)) is not None:
-            return asked
-        waits = "" if repeated else why_campaign_waits(
-            checked.campaign, _open_own(layout), read_config(layout).agents)
+        repeated = same_or_refuse(layout, key, "submit", hashlib.sha256(text.encode()).hexdigest())
+        # What was handed over once passed the checks then, which take seconds.
+        waits = "" if repeated else why_campaign_waits(_checked(layout, text), _open_own(layout),
+                                                       read_config(layout).agents)
         if waits:
-            args = {"name": checked.campaign.name, "text": arguments.campaign_yaml, "why": waits}
-            send_command(layout, "submit", args, principal=context.principal, key=key)
-        else:
-            fate, detail = submit_bytes(layout, f"{OWN_FILE}{key}.yaml", data, wait_s=0.0)
-    if waits:
+            send_command(layout, "submit", {"name": _name(text), "text": text, "why": waits},
+                         principal=context.principal, key=key)
+        elif not _is_command(layout, key):
+            submit_bytes(layout, _file(key), text.encode(), wait_s=0.0)
+    if _is_command(layout, key):
         return _outcome(layout, key, "submit")
-    if fate == "queued" and daemon_is_running(layout):
-        fate, detail = submit_bytes(layout, f"{OWN_FILE}{key}.yaml", data, wait_s=ANSWER_S)
+    fate, detail = submit_bytes(layout, _file(key), text.encode(), wait_s=ANSWER_S)
     if fate == "refused":
-        raise ToolError("\n".join(clean(problem.render("campaign.yaml"), 300) for problem in detail[:MOST_PROBLEMS]))
+        raise ToolError(_told(detail))
     if fate == "queued":
         return Outcome(key=key, status="queued", answer="it lies in the inbox; the daemon takes it when it runs")
-    return Outcome(key=key, status="accepted" if fate == "accepted" or repeated else "known", campaign=str(detail),
+    return Outcome(key=key, status="accepted" if _is_of(layout, str(detail), key) else "known", campaign=str(detail),
                    answer=f"it is campaign {detail}")
+
+
+def _checked(layout: Layout, text: str) -> Campaign:
+    """Return the campaign in a text.
+
+    Raises: ToolError with everything that is wrong with it.
+    """
+    checked = check_bytes("campaign.yaml", text.encode(), one_shot_catalogue(layout.home), layout)
+    if checked.campaign is None:
+        raise ToolError(f"nothing was submitted, the campaign cannot run:\n{_told(checked.problems)}")
+    return checked.campaign
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    return "\n".join(clean(problem.render("campaign.yaml"), 300) for problem in problems[:MOST_PROBLEMS])
+
+
+def _file(key: str) -> str:
+    return f"{OWN_FILE}{key}.yaml"
+
+
+def _name(text: str) -> str:
+    match = re.search(r"(?m)^name:\s*([\w.-]{1,80})", text)
+    return match[1] if match else "a campaign"
+
+
+def _is_command(layout: Layout, key: str) -> bool:
+    """Say whether a key belongs to a command, waiting or answered: a submission that waits for a person is one."""
+    if (layout.commands / f"{key}.json").exists():
+        return True
+    return wait_for_answer(layout, key, 0.0) is not None
+
+
+def _is_of(layout: Layout, campaign: str, key: str) -> bool:
+    with Reader(layout.store) as reader:
+        record = reader.record(campaign)
+    return record is not None and record.file == _file(key)
 
 
 def propose(context: Context, arguments: ProposeArguments) -> Outcome:
