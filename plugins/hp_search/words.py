@@ -142,7 +142,8 @@ def _rung_lines(history: History, options: Options, skill: str) -> Iterator[str]
             f" (ranks like the end: {measured.correlation:.2f} [{measured.low:.2f}, {measured.high:.2f}] "
             f"of {measured.pairs} pairs)")
         told.append(f"{reached} at {millions(rung)} env steps{ranks}")
-    over = f"; passed over, since it ranks nothing: {bracket.plan.first}" if bracket.plan.first else ""
+    passed = ", ".join(millions(rung) for rung in bracket.steps.rungs[:bracket.plan.first])
+    over = f"; passed over, since trials do not differ there: {passed}" if passed else ""
     yield "  - rungs: " + ", ".join(told) + over
 
 
