@@ -46,8 +46,8 @@ class Practice:
         self.won += ((1.0 - (1.0 - 1.0 / MEMORY) ** counts) * (means - self.won.ravel())).reshape(self.won.shape)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the array that a checkpoint holds."""
-        return {"practice_won": self.won}
+        """Return the array that a checkpoint holds; by this name a warm start may keep it."""
+        return {"curriculum_won": self.won}
 
 
 def _steps(weights: np.ndarray) -> np.ndarray:
