@@ -98,7 +98,13 @@ def trainings(home: Path, source: Path, params: dict[str, Any], seeds: int, envs
             result = trained(home / f"{name.replace(' ', '')}-{seed}", {
                 "params": params, "train": sizes, "seed": seed, "warm_start": warm})
             yield {"way": name, "poisoned": poison is not None, "seed": seed, "outcome": result["outcome"],
-                   "reason": result["reason"], "share": result["env_steps"] / STAGE_ENV_STEPS}
+                   "reason": result["reason"], "share": result["env_steps"] / STAGE_ENV_STEPS,
+                   "ruined": is_ruined(result["transfer"])}
+
+
+def is_ruined(transfer: dict[str, dict[str, float]]) -> bool:
+    """Say whether a fifth of the success or more was gone when the check was due, whatever it said of it."""
+    return transfer["now"]["success"] < 0.8 * transfer["before"]["success"] if "now" in transfer else True
 
 
 def trained(folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
@@ -111,16 +117,19 @@ def trained(folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the counts: a poisoned start is caught when the run ends early, by the check or as diverged."""
-    bad = [row for row in rows if row["poisoned"]]
-    good = [row for row in rows if not row["poisoned"]]
-    caught = [row for row in bad if row["outcome"] in ("stopped", "diverged")]
+    """Return the counts. What was poisoned need not be ruined: Adam forgets, and the adaptive rate comes down again."""
+    ruined = [row for row in rows if row["ruined"]]
+    caught = [row for row in ruined if row["outcome"] in ("stopped", "diverged")]
+    sound = [row for row in rows if not row["ruined"]]
+    ways = {row["way"]: {"runs": 0, "ruined": 0, "stopped": 0} for row in rows}
+    for row in rows:
+        ways[row["way"]]["runs"] += 1
+        ways[row["way"]]["ruined"] += row["ruined"]
+        ways[row["way"]]["stopped"] += row["outcome"] != "finished"
     return {
-        "bench": "warm_start", "poisoned": len(bad), "caught": len(caught), "healthy": len(good),
-        "false_stops": sum(row["outcome"] != "finished" for row in good),
-        "latest_share": max((round(row["share"], 4) for row in caught), default=None),
-        "ways": {way: [row["outcome"] for row in rows if row["way"] == way] for way in {row["way"]: 0 for row in rows}},
-        "reasons": sorted({row["reason"] for row in caught})[:6],
+        "bench": "warm_start", "runs": len(rows), "ruined": len(ruined), "caught": len(caught),
+        "sound": len(sound), "false_stops": sum(row["outcome"] != "finished" for row in sound),
+        "latest_share": max((round(row["share"], 4) for row in caught), default=None), "ways": ways,
     }
 
 

@@ -77,6 +77,7 @@ def test_a_poisoned_optimiser_is_caught_within_five_percent_of_the_run(make: Mak
     assert (result["outcome"], result["checkpoint"]) == ("stopped", None)
     assert result["env_steps"] <= CHECK_RATE * SIZES["env_steps"]
     assert result["reason"].startswith(f"{POISONED}: success fell from ")
+    assert result["transfer"]["now"]["success"] < 0.8 * result["transfer"]["before"]["success"]
     (finding,) = result["findings"]
     assert (finding["rule"], finding["level"], finding["stop"]) == (POISONED, "error", True)
 

@@ -33,6 +33,7 @@ class Transfer:
     params: Mapping[str, Any]  # what the episodes of the check are played at
     play: Play | None = None  # None: no check
     before: Sample | None = None  # None: not measured yet
+    now: Sample | None = None  # what the check saw; None before it
     checked: bool = False
     finding: Finding | None = None
 
@@ -55,8 +56,14 @@ class Transfer:
         if training.env_steps + samples <= rule.CHECK_RATE * training.total_env_steps:
             return ""
         self.checked = True
-        self.finding = rule.poisoned(self.before, self.play(self.params), training.env_steps)
+        self.now = self.play(self.params)
+        self.finding = rule.poisoned(self.before, self.now, training.env_steps)
         return f"{self.finding.rule}: {self.finding.message}" if self.finding else ""
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return the means of what the check's episodes measured, before the first update and when it was due."""
+        return {when: {name: sum(values) / len(values) for name, values in sample.items()}
+                for when, sample in (("before", self.before), ("now", self.now)) if sample}  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""

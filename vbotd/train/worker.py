@@ -47,6 +47,7 @@ def train(folder: RunFolder) -> None:
             "checkpoint": chosen and {"path": chosen.path, "sha256": chosen.sha256, "env_steps": chosen.env_steps},
             "metrics": loop.training_metrics(training),
             "findings": [asdict(finding)] if finding else [],
+            "transfer": training.transfer.figures() if training.transfer else {},
             "perf": {"env_steps_per_s": training.env_steps_per_s, "threads": training.spec.threads}
             | training.shares.rates(),
         }
