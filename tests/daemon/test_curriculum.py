@@ -28,9 +28,10 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made.close()
 
 
+@pytest.mark.slow
 def test_stages_are_passed_by_their_gates_and_a_forgotten_one_is_gone_back_to(workspace: Workspace) -> None:
     workspace.drop("climb.yaml", LADDER.replace("OPTIMIZER", "reset"))
-    workspace.run_until_idle(120.0)
+    workspace.run_until_idle(240.0)
     admitted = workspace.events("TrialAdmitted")
     assert [event.proposal.stage for event in admitted] == ["near", "far", "near", "far"], workspace.out()
     assert [event.params["env.radius_m"] for event in admitted] == [(1.0, 2.0), (3.0, 4.0), (1.0, 2.0), (1.0, 4.0)]
@@ -52,10 +53,11 @@ def test_stages_are_passed_by_their_gates_and_a_forgotten_one_is_gone_back_to(wo
     assert "| t002 | 0.550 | **0.970** | 0.00 M | forgot near: back to near |" in report
 
 
+@pytest.mark.slow
 def test_a_poisoned_warm_start_is_a_finding_and_the_stage_is_begun_again_without_the_optimiser(
         workspace: Workspace) -> None:
     workspace.drop("climb.yaml", LADDER.replace("OPTIMIZER", "keep").replace("[3, 4]", "[1, 4]"))
-    workspace.run_until_idle(120.0)
+    workspace.run_until_idle(240.0)
     admitted = workspace.events("TrialAdmitted")
     assert [event.proposal.stage for event in admitted] == ["near", "far", "far"], workspace.out()
     assert [event.proposal.warm_start.optimizer for event in admitted[1:]] == ["keep", "reset"]
@@ -64,3 +66,17 @@ def test_a_poisoned_warm_start_is_a_finding_and_the_stage_is_begun_again_without
     assert workspace.runs()[found.run].env_steps <= 0.05 * 1000
     closed, = workspace.events("CampaignClosed")
     assert closed.outcome == "reached"
+
+
+@pytest.mark.slow
+def test_a_stage_that_misses_its_gate_is_trained_on_from_its_last_checkpoint(workspace: Workspace) -> None:
+    workspace.drop("climb.yaml", LADDER.replace("OPTIMIZER", "reset").replace("[1, 2]", "[1, 12]").replace(
+        "[3, 4]", "[1, 13]"))
+    workspace.run_until_idle(240.0)
+    extended = workspace.events("TrialExtended")
+    assert [(event.trial[-4:], event.env_steps) for event in extended] == [("t001", 2000), ("t002", 2000)], (
+        workspace.out())
+    rest = workspace.runs()[f"{extended[0].trial}/train-s1-r1-a1"]
+    assert rest.spec["resume_from"] == f"{extended[0].trial}/train-s1-a1/checkpoints/ckpt_000000001000.pt"
+    closed, = workspace.events("CampaignClosed")
+    assert (closed.outcome, len(workspace.events("TrialAdmitted"))) == ("reached", 2)

@@ -1,4 +1,4 @@
-"""The worker of `fake_pupil`. Its checkpoint is the range of radii that it was trained on, as JSON.
+"""The worker of `fake_pupil`. Its checkpoint is the range of radii that it has mastered, as JSON.
 
 A warm start that keeps the optimiser is poisoned, as the trainer's transfer check would find.
 """
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 MASTERED, NOT = 0.97, 0.55
+SLOW_BEYOND_M, SLOW_ENV_STEPS = 10.0, 2000  # places that take longer to learn
 
 
 def train(folder):
@@ -25,13 +26,18 @@ def train(folder):
                                           {"rule": "poisoned-warm-start", "level": "error", "message": found}]})
         return
     name = f"checkpoints/ckpt_{env_steps:012d}.pt"
-    (folder.path / name).write_text(json.dumps(spec.params["env.radius_m"]))
+    low, high = spec.params["env.radius_m"]
+    if spec.resume_from:
+        assert json.loads(Path(spec.resume_from).read_text())["env_steps"] < env_steps
+    if high > SLOW_BEYOND_M and env_steps < SLOW_ENV_STEPS:
+        high = SLOW_BEYOND_M
+    (folder.path / name).write_text(json.dumps({"radius_m": [low, high], "env_steps": env_steps}))
     folder.write_result(result | {"checkpoint": {"path": name, "sha256": "0" * 64, "env_steps": env_steps}})
 
 
 def evaluate(folder):
     spec = folder.spec()
-    low, high = json.loads(Path(spec.evaluate["checkpoint"]).read_text())
+    low, high = json.loads(Path(spec.evaluate["checkpoint"]).read_text())["radius_m"]
     asked_low, asked_high = spec.params["env.radius_m"]
     value = MASTERED if low <= asked_low and asked_high <= high else NOT
     folder.write_result({
