@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vbotd.core.reward_budget import is_overruled
 from vbotd.store.presets import load_preset
@@ -70,6 +71,20 @@ def test_two_iterations_that_are_blind_slow_or_senseless_are_told():
     assert [(f.rule, f.level) for f in iteration_findings(bad, 512)] == [
         ("audit/diverged", "error"), ("audit/missing-tags", "error"), ("audit/slow", "warning")]
     assert iteration_findings(bad, 32)[-1].level == "info"
+
+
+def test_the_lazy_robots_campaign_is_blocked_with_the_numbers_and_the_change_that_heals_it(monkeypatch):
+    monkeypatch.setattr(audit, "PROBE_ENV_STEPS", 1)
+    monkeypatch.setattr(audit, "STEPPING_S", 0.05)
+    campaign = yaml.safe_load((Path(__file__).parents[2] / "campaigns" / "lazy-robot.yaml").read_text())
+    params = {f"{group}.{key}": value for group in ("env", "ppo", "reward") for key, value in campaign[group].items()}
+    report = examine(spec(FLAT, **params))
+    statue = next(finding for finding in report["findings"] if finding["rule"] == "reward-budget/statue")
+    assert statue["level"] == "error" and statue["value"] > 2.0 and "alive_reward 1,500" in statue["message"]
+    assert "reward-budget/alive" in errors(report)
+    assert all(is_overruled(rule, campaign["allow"]) for rule in errors(report)), "the campaign forces it through"
+    remedies = [finding for finding in report["findings"] if finding["rule"].startswith("remedy/")]
+    assert (remedies[0]["rule"], remedies[0]["value"]) == ("remedy/alive_reward", pytest.approx(1.5))
 
 
 @pytest.mark.slow

@@ -56,7 +56,8 @@ class Remedy:
 def remedies(measured: Measured, bounds: Bounds) -> tuple[Remedy, ...]:
     """Return the changes of one weight after which there are fewer errors, the best first.
 
-    The best has the fewest errors, then leads; among those that lead, the smallest change. One a term.
+    The best has the fewest errors, then pays less rather than more (to outbid a cheat makes values large), then leads,
+    then is the smallest change. One a term.
     """
     errors = _errors(measured)
     if not errors:
@@ -83,8 +84,9 @@ def _healing(measured: Measured, bounds: Bounds, errors: frozenset[str]) -> Iter
                     leaves=tuple(sorted(errors & now)), brings=tuple(sorted(now - errors)), lead=lead(changed))
 
 
-def _worth(remedy: Remedy) -> tuple[int, bool, float, float]:
-    return (len(remedy.leaves) + len(remedy.brings), remedy.lead <= 1.0, abs(math.log(remedy.factor)), -remedy.lead)
+def _worth(remedy: Remedy) -> tuple[int, bool, bool, float, float]:
+    errors = len(remedy.leaves) + len(remedy.brings)
+    return errors, remedy.factor > 1.0, remedy.lead <= 1.0, abs(math.log(remedy.factor)), -remedy.lead
 
 
 def reweighted(measured: Measured, term: str, weight: float) -> Measured:
