@@ -99,6 +99,16 @@ def test_lying_is_told_from_falling_by_how_it_came():
     assert judge_clip(standing(height_m=from_step(300, 20, 0.26, 0.05))).kind == "lies"  # never got going
 
 
+@pytest.mark.parametrize(("ending", "takes_s", "kind"), [
+    ("success", 0.02, "walks"), ("success", 1.0, "walks"), ("", 1.0, "walks"), ("", 0.02, "falls")])
+def test_where_it_has_arrived_it_may_lie_down_but_not_fall(ending, takes_s, kind):
+    k = np.arange(400)
+    place = np.stack([0.6 * DT_S * np.minimum(k, 200), np.zeros(400)], axis=1)
+    height = np.interp(k, [210, 210 + takes_s / DT_S], [0.26, 0.05])
+    arrived = clip(8.0, place_w_m=place, height_m=height, asked=k < 200, ending=ending)
+    assert judge_clip(arrived).kind == kind
+
+
 def test_a_moment_proves_no_gait():
     assert judge_clip(clip(0.5)).kind == "unclear"
     assert judge_clip(clip(0.5, ending="fall")).kind == "falls"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -56,6 +56,16 @@ class Clip:
         middle[:-1] &= down[1:]
         fastest: np.ndarray = np.where(middle, self.foot_speed_mps, 0.0).max(axis=1)
         return fastest
+
+
+def until_arrival(clip: Clip) -> Clip:
+    """Return a clip up to where it was last asked to move; the clip itself where that is its end, or nowhere."""
+    moves = np.flatnonzero(clip.asked) if clip.asked is not None else np.arange(0)
+    if not len(moves) or moves[-1] == len(clip.height_m) - 1:
+        return clip
+    rows = {item.name: value[:moves[-1] + 1] for item in fields(clip)
+            if isinstance(value := getattr(clip, item.name), np.ndarray)}  # fmt: skip
+    return replace(clip, **rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vbotd.core.clip import DOWN_HEIGHT, DOWN_TILT_DEG, LOW_HEIGHT, MOVING_MPS, Clip, Motion, measure
+from vbotd.core.clip import DOWN_HEIGHT, DOWN_TILT_DEG, LOW_HEIGHT, MOVING_MPS, Clip, Motion, measure, until_arrival
 from vbotd.core.gait import FEET
 
 GaitClass = Literal["walks", "limps", "drags", "stands", "lies", "falls", "unclear"]
@@ -43,7 +43,18 @@ class GateWord:
 
 
 def judge_clip(clip: Clip) -> GateWord:
-    """Return the class of a clip."""
+    """Return the class of a clip.
+
+    What a robot does where it has arrived is the task's business, so that one that is to sit down there may: only a
+    fall counts there, and not in an episode that the task calls a success.
+    """
+    if clip.ending == "success":
+        return _word(until_arrival(clip))
+    word = _word(clip)
+    return _word(until_arrival(clip)) if word.kind == "lies" else word
+
+
+def _word(clip: Clip) -> GateWord:
     motion = measure(clip)
     kind, why = _off_its_feet(motion, clip.ending) or _on_its_feet(motion)
     return GateWord(kind=kind, why=why, motion=motion, asked=motion.asked_share * motion.seconds >= MIN_S)
