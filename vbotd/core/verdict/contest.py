@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 from vbotd.core.comparison import improvement_over_runs
 from vbotd.core.interval import Measured
 from vbotd.core.verdict.looks import sequential_p
-from vbotd.core.verdict.noise import Noise
+from vbotd.core.verdict.noise import Noise, squared_deviations
 from vbotd.core.verdict.student import quantile, upper_tail
 
 SELF_WILLED = 2.0  # a setting whose pairs vary by this factor more than the pooled ones (in variance) speaks for itself
@@ -71,6 +71,5 @@ def _p_value(differences: Sequence[float], noise: Noise) -> float:
 
 
 def _standard_error(differences: Sequence[float], noise: Noise) -> float:
-    own = stdev(differences) if len(differences) > 1 else 0.0
-    spread = own if own * own > SELF_WILLED * noise.pair_spread**2 else noise.pair_spread
-    return spread / math.sqrt(len(differences))
+    own, pooled = squared_deviations(differences) / max(len(differences) - 1, 1), noise.pair_spread**2
+    return math.sqrt((own if own > SELF_WILLED * pooled else pooled) / len(differences))

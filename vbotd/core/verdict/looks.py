@@ -18,10 +18,14 @@ FEWEST_PAIRS = LOOKS[0]
 
 
 def sequential_p(pairs: int, p_of_first: Callable[[int], float]) -> float:
-    """Return the p value of a comparison that has been looked at whenever it was time.
+    """Return the p value of a comparison that has been looked at whenever it was time; 1 before the first look.
+
+    It is that of the newest look. What an earlier one proved was said then; and it is not proved in hindsight, since
+    the noise is known better by now and would be a further chance.
 
     Args:
         pairs: that there are.
         p_of_first: the p value of the first so many pairs, as if nobody had looked before.
     """
-    return min((min(1.0, p_of_first(look) / share) for look, share in SHARES.items() if look <= pairs), default=1.0)
+    look = max((look for look in LOOKS if look <= pairs), default=0)
+    return min(1.0, p_of_first(look) / SHARES[look]) if look else 1.0

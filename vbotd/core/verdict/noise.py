@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import fmean, variance
+from statistics import fmean
 
 Scores = Mapping[int, float]  # of one setting, by run seed
 
@@ -47,7 +47,7 @@ def noise_floor(settings: Sequence[Scores], chance: float = 0.0) -> Noise | None
     compared = [scores for scores in settings
                 if any(_shares(scores, other) for other in settings if other is not scores)]
     weights = [len(differences) - 1 for differences in pairs]
-    pooled = sum(w * variance(differences) for w, differences in zip(weights, pairs, strict=True)) / sum(weights)
+    pooled = sum(map(squared_deviations, pairs)) / sum(weights)
     freedom = max(max(weights), math.floor(sum(weights) * 2 / len(compared)))
     return Noise(spread=spread_over_seeds(settings, chance) or chance, freedom=freedom,
                  pair_spread=max(math.sqrt(pooled), math.sqrt(2) * chance), runs=sum(map(len, compared)))
@@ -58,8 +58,14 @@ def spread_over_seeds(settings: Sequence[Scores], chance: float = 0.0) -> float 
     repeated = [tuple(scores.values()) for scores in settings if len(scores) > 1]
     if not repeated:
         return None
-    squares = sum((len(values) - 1) * variance(values) for values in repeated)
-    return max(math.sqrt(squares / sum(len(values) - 1 for values in repeated)), chance)
+    pooled = sum(map(squared_deviations, repeated)) / sum(len(values) - 1 for values in repeated)
+    return max(math.sqrt(pooled), chance)
+
+
+def squared_deviations(values: Sequence[float]) -> float:
+    """Return the sum of the squared deviations from the mean, which `statistics.variance` takes its time for."""
+    mean = fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values)
 
 
 def paired(ours: Scores, theirs: Scores) -> tuple[float, ...]:

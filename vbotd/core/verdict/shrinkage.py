@@ -7,7 +7,9 @@ therefore drawn back towards the mean of all, the more the larger the noise is a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, variance
+from statistics import fmean
+
+from vbotd.core.verdict.noise import squared_deviations
 
 FEWEST = 4  # scores; of fewer, differences cannot be told from noise, so none is believed
 
@@ -20,7 +22,7 @@ def reliability(scores: Sequence[float], spread: float) -> float:
     """
     if len(scores) < FEWEST:
         return 0.0
-    total = variance(scores)
+    total = squared_deviations(scores) / (len(scores) - 1)
     return max(0.0, 1.0 - spread**2 / total) if total > 0 else 0.0
 
 
