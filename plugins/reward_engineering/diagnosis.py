@@ -6,10 +6,11 @@ are those of the predecessor's exploits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vbotd.domain.finding import Finding
+from vbotd.domain.metric import Measurement
 
 from .signals import AWAY, CHATTER, CLOCK, FALLS, LENGTH, REACHED, RETURN, Signals, Trend
 
@@ -20,10 +21,10 @@ RISES = 0.3  # Kendall's tau
 DONE = 0.5  # of the episodes succeed: then it is no longer something else that the robot does
 
 # Findings of others that name a behaviour, by the end of their rule.
-NAMED = {"sprint-crash": "sprint-crash", "touch-and-die": "touch-and-die", "fly-through": "fly-through",
-         "paid-to-live": "lazy", "reward-without-success": "lazy", "chatter": "chatter", "drags": "drag",
-         "limps": "drag", "lies": "lie", **{name: name for name in (
-             "lazy", "hover", "farm", "gaming", "statue", "crash", "drag", "lie")}}
+NAMED = {"paid-to-live": "lazy", "reward-without-success": "lazy", **{name: name for name in (
+    "lazy", "hover", "farm", "fly-through", "touch-and-die", "sprint-crash", "crash", "gaming", "statue", "chatter")}}
+# What the kinematic gate calls a robot's motion, as the share of a capture's episodes.
+GAITS = {"gait/drags": "drag", "gait/limps": "drag", "gait/lies": "lie"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,13 @@ def diagnose(signals: Signals, findings: Sequence[Finding] = ()) -> tuple[Diagno
             for finding in findings if (name := finding.rule.rpartition("/")[2]) in NAMED and finding.level != "info"
             and not finding.rule.startswith("reward-budget/")]
     return tuple({found.behaviour: found for found in (*reversed(told), *reversed(own))}.values())[::-1]
+
+
+def from_gait(metrics: Mapping[str, Measurement]) -> tuple[Diagnosis, ...]:
+    """Return what a capture's kinematic gate saw in half of its episodes or more."""
+    seen = [(tag, behaviour, metrics[tag].value) for tag, behaviour in GAITS.items() if tag in metrics]
+    return tuple(Diagnosis(behaviour=behaviour, evidence=f"{tag} in {_percent(share)} of the filmed episodes")
+                 for tag, behaviour, share in seen if share >= DONE)
 
 
 def lazy(s: Signals) -> Diagnosis | None:

@@ -12,7 +12,7 @@ from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Proposal, Run, Trial
 from vbotd.hookspecs import Point
 
-from .diagnosis import Diagnosis, diagnose
+from .diagnosis import Diagnosis, diagnose, from_gait
 from .hypotheses import Hypothesis, ground_of, ideas, untried
 from .options import Options
 from .signals import read
@@ -56,7 +56,8 @@ def diagnoses(history: History, trial: Trial, look: Look) -> tuple[Diagnosis, ..
         found = diagnose(signals, run.findings)
         if found:
             return found
-    return ()
+    filmed = [run for run in history.runs_of(trial.id) if run.kind == "capture" and run.outcome == "finished"]
+    return from_gait(filmed[-1].metrics) if filmed else ()
 
 
 def trainings(history: History, trial: Trial) -> list[Run]:

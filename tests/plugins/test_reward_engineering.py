@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from vbotd_plugins.reward_engineering.diagnosis import diagnose
+from vbotd_plugins.reward_engineering.diagnosis import diagnose, from_gait
 from vbotd_plugins.reward_engineering.hypotheses import MOVES, Ground, ground_of, ideas, untried
 from vbotd_plugins.reward_engineering.matrix import Pair, SideEffect, decide, side_effects
 from vbotd_plugins.reward_engineering.signals import kendall, read
@@ -19,6 +19,7 @@ from vbotd_plugins.reward_engineering.signals import kendall, read
 from tests.plugins.rewarding import GOOD, LAZY, TAG, TASK, Night, series
 from vbotd.domain.campaign import Gate
 from vbotd.domain.finding import Finding
+from vbotd.domain.metric import Measurement
 from vbotd.domain.skill import Exhausted
 from vbotd.domain.trial import Run
 from vbotd.host.discovery import Candidate
@@ -110,9 +111,17 @@ def test_nothing_is_said_too_early() -> None:
 
 
 def test_what_others_found_counts_and_what_an_audit_expects_does_not() -> None:
-    gate = Finding(rule="kinematic-gate/drags", level="warning", message="it drags itself")
+    health = Finding(rule="touch-and-die", level="warning", message="after the bonus it falls")
     audit = Finding(rule="reward-budget/hover", level="error", message="it would")
-    assert seen(GOOD, findings=(gate, audit)) == ["drag"]
+    assert seen(GOOD, findings=(health, audit)) == ["touch-and-die"]
+
+
+def test_a_film_of_robots_that_drag_themselves_is_a_diagnosis() -> None:
+    def share(value: float) -> Measurement:
+        return Measurement(value=value, low=value, high=value, n=8)
+
+    assert [found.behaviour for found in from_gait({"gait/drags": share(0.75), "gait/walks": share(0.25)})] == ["drag"]
+    assert from_gait({"gait/drags": share(0.25), "gait/walks": share(0.75)}) == ()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=200))
