@@ -1,5 +1,6 @@
 """A checkpoint is everything: what goes on from it is what would have gone on without it."""
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -114,6 +115,28 @@ def test_pruning_keeps_best_last_and_spaced(tmp_path):
     kept = [saved.env_steps for saved in checkpoint.read_index(tmp_path)]
     assert kept[-1] == 1000
     assert 200 in kept
-    assert len(kept) <= checkpoint.SPACED + 2
+    assert len(kept) <= checkpoint.SPACED + len(checkpoint.ROLES)
     files = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.pt"))
     assert files == [checkpoint.file_name(n) for n in kept]
+
+
+def test_the_peak_and_the_last_of_the_rise_outlive_any_decline(tmp_path):
+    scores = [0.1, 0.3, 0.5, 0.7, 0.9, 0.89, 0.6, 0.4, 0.2, 0.1, 0.1, 0.05, 0.05, 0.04, 0.04, 0.03]
+    for n, score in enumerate(scores, 1):
+        checkpoint.save(tmp_path, {}, n * 100, score)
+        checkpoint.prune(tmp_path)
+    told = {saved.env_steps: saved.role for saved in checkpoint.read_index(tmp_path)}
+    assert told[500] == "peak"
+    assert told[400] == "rising"
+    assert told[600] == "best", "the latest of those within the tolerance is the one to use"
+    assert told[1600] == "last"
+    assert {path.name for path in (tmp_path / "checkpoints").glob("*.pt")} == {checkpoint.file_name(n) for n in told}
+
+
+def test_an_index_from_before_the_roles_is_read(tmp_path):
+    checkpoint.save(tmp_path, {}, 100, 0.5)
+    index = tmp_path / "checkpoints" / "index.json"
+    rows = [{key: row[key] for key in ("path", "sha256", "env_steps", "score")}
+            for row in json.loads(index.read_text())["checkpoints"]]
+    index.write_text(json.dumps({"checkpoints": rows}))
+    assert checkpoint.read_index(tmp_path)[0].env_steps == 100

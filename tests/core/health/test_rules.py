@@ -1,0 +1,94 @@
+"""Each trouble is found by its rule, healthy runs are left alone, causes hide what follows from them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from vbotd.core.health import RULES, Context, context_of, examine
+from vbotd.core.health.causes import CAUSES, folded, root
+from vbotd.core.health.corpus_runs import TROUBLES, broken_run, healthy_run
+from vbotd.core.health.numbers import SEEN_POINTS
+from vbotd.core.health.rule_figures import replayed, rule_figures
+from vbotd.domain.finding import Finding
+from vbotd.domain.metric import MetricCard
+
+
+@pytest.mark.parametrize("label", sorted(TROUBLES))
+def test_each_trouble_is_found_and_the_fatal_ones_stop_the_run(label: str):
+    expected, fatal, _ = TROUBLES[label]
+    for seed in range(2):
+        found = [finding for finding in replayed(broken_run(random.Random(f"{label} {seed}"), label))
+                 if finding.rule in expected]
+        assert found, f"seed {seed}: nothing of {expected}"
+        assert any(finding.stop for finding in found) or not fatal
+        assert all(finding.level == "error" or not finding.stop for finding in found)
+        assert all(finding.message and finding.fix for finding in found)
+
+
+def test_healthy_runs_raise_no_alarm():
+    figures = rule_figures([healthy_run(random.Random(f"well {n}")) for n in range(5)])
+    assert figures.false_stops and figures.false_stops["value"] == 0.0
+    assert figures.alarms == {}
+
+
+def test_a_run_is_looked_at_only_until_it_would_have_been_stopped():
+    run = broken_run(random.Random(1), "non-finite")
+    found = replayed(run)
+    assert [finding.rule for finding in found if finding.stop] == ["non-finite"]
+
+
+def test_silence_is_told_and_never_stops_a_run():
+    series = {"ppo/kl": [(n, 0.01) for n in range(6)]}
+    quiet = examine(series, Context(silent_s=500.0, gap_s=2.0))
+    assert [(f.rule, f.level, f.stop) for f in quiet] == [("silent", "warning", False)]
+    assert examine(series, Context(silent_s=25.0, gap_s=2.0)) == (), "a pause is none"
+    assert examine(series, Context(silent_s=500.0, gap_s=400.0)) == (), "slow runs write seldom"
+
+
+def test_a_run_of_somebody_elses_trainer_is_judged_by_what_it_has():
+    assert examine({"loss": [(n, 1.0 / (n + 1)) for n in range(100)]}, Context(total_env_steps=100)) == ()
+    assert len(RULES) >= 20 and SEEN_POINTS > 2
+
+
+def test_nothing_is_claimed_of_nothing():
+    assert [finding.rule for finding in examine({}, Context())] == ["no-points"]
+    assert examine({"ppo/kl": []}, Context())[0].level == "info"
+
+
+def finding(rule: str, *, stop: bool = False) -> Finding:
+    return Finding(rule=rule, level="error" if stop else "warning", message=rule, stop=stop)
+
+
+def test_the_root_is_shown_and_names_what_follows():
+    kept = folded([finding("rate-runaway"), finding("kl-high"), finding("value-loss"), finding("blind")])
+    assert [each.rule for each in kept] == ["rate-runaway", "blind"]
+    assert kept[0].message == "rate-runaway; from it follow: kl-high, value-loss"
+    assert root("stalled", frozenset({"stalled", "collapse", "kl-high"})) == "kl-high"
+
+
+def test_what_is_no_number_explains_everything():
+    assert [each.rule for each in folded([finding("kl-high", stop=True), finding("non-finite", stop=True)])] == [
+        "non-finite"]
+
+
+def test_a_finding_that_stops_is_never_hidden_behind_one_that_does_not():
+    kept = folded([finding("kl-high"), finding("collapse", stop=True)])
+    assert [(each.rule, each.stop) for each in kept] == [("kl-high", False), ("collapse", True)]
+    assert kept[1].message == "collapse; it follows from kl-high"
+
+
+def test_causes_have_no_circle():
+    for rule in CAUSES:
+        assert root(rule, frozenset(CAUSES) - {"non-finite"}) != rule
+
+
+def test_a_context_takes_what_makes_sense_of_the_files():
+    spec = {"run": "c/t1/r", "task": "walk", "params": {"ppo.kl_target": 0.02, "ppo.learning_rate": "fast"},
+            "train": {"env_steps": 500}, "warm_start": {"checkpoint": "x"}}
+    context = context_of(spec, {"env_steps": 100, "total_env_steps": None}, MetricCard(tag="eval/waypoints"))
+    assert (context.kl_target, context.learning_rate, context.total_env_steps) == (0.02, None, 500)
+    assert (context.metric_tag, context.metric_is_rate, context.warm_started) == ("task/waypoints", False, True)
+    assert context_of({"params": 3, "train": []}, {"env_steps": float("nan")}).env_steps == 0
+    assert context_of({}, {}, MetricCard(tag="eval/success_rate")).metric_tag == "train/success_rate"
