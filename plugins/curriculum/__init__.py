@@ -43,7 +43,7 @@ def vbotd_follow_up(run: Run, history: History) -> list[FollowUp]:
     options = options_of(history)
     if options is None or run.kind != "evaluate":
         return []
-    return follow_ups(run.trial, history, options)
+    return follow_ups(run, history, options)
 
 
 @hookimpl

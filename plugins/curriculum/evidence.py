@@ -20,21 +20,22 @@ POISONED = "poisoned-warm-start"  # the finding of the trainer's transfer check
 Outcome = Literal["open", "failed", "poisoned", "trained"]
 Metrics = Mapping[str, Measurement]
 
-_PURPOSE = re.compile(r"(gate-\d|memory-\d+-\d)-t\d+-r(\d+)")
+_PURPOSE = re.compile(r"^curriculum:(gate-\d|memory-\d+-\d)-t\d+-r\d+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """A trial of the ladder: how its training ended, and what its newest checkpoint was measured to do.
 
-    `asked` are the evaluations that were asked for since its last extension, by `gate-1`, `memory-0-1` and so on;
-    `measured` those of them that have an answer.
+    Of its first seed alone: further ones are somebody else's, to confirm. `asked` are the evaluations of that
+    checkpoint that were asked for, by `gate-1`, `memory-0-1` and so on; `measured` those that have an answer.
     """
 
     trial: Trial
     outcome: Outcome
     why: str = ""
     env_steps: int = 0
+    checkpoint: str = ""
     asked: frozenset[str] = frozenset()
     measured: Mapping[str, Metrics] = field(default_factory=dict)
     scored: Metrics = field(default_factory=dict)
@@ -74,17 +75,24 @@ def attempts_of(history: History) -> tuple[Attempt, ...]:
     return tuple(_attempt(trial, history.runs_of(trial.id)) for trial in history.trials if is_mine(trial))
 
 
+def evaluated(run: Run) -> str:
+    """Return the path of the checkpoint that an evaluation is of, "" for another kind of run."""
+    return str((run.spec.get("evaluate") or {}).get("checkpoint", "")) if run.kind == "evaluate" else ""
+
+
 def _attempt(trial: Trial, runs: tuple[Run, ...]) -> Attempt:
-    trains = [run for run in runs if run.kind == "train"]
+    trains = [run for run in runs if run.kind == "train" and run.seed == (trial.seeds or (run.seed,))[0]]
     last = trains[-1] if trains else None
     outcome, why = _outcome(trial, last)
-    mine = [(key, run) for run in runs if (key := _key(run, trial)) is not None]
-    scores = [run for run in runs if run.kind == "evaluate" and run.purpose == "score" and run.outcome == "finished"]
+    checkpoint = last.checkpoint.path if last and last.checkpoint else ""
+    of_it = [run for run in runs if checkpoint and evaluated(run) == checkpoint]
+    mine = [(match[1], run) for run in of_it if (match := _PURPOSE.search(run.purpose))]
+    scores = [run for run in of_it if run.purpose == "score" and run.outcome == "finished"]
     return Attempt(
-        trial=trial, outcome=outcome, why=why, env_steps=last.env_steps if last else 0,
+        trial=trial, outcome=outcome, why=why, env_steps=last.env_steps if last else 0, checkpoint=checkpoint,
         asked=frozenset(key for key, _ in mine),
         measured={key: run.metrics for key, run in mine if run.outcome == "finished" and run.metrics},
-        scored=scores[-1].metrics if scores and _is_newer(scores[-1], last, runs) else {})
+        scored=scores[-1].metrics if scores else {})
 
 
 def _outcome(trial: Trial, train: Run | None) -> tuple[Outcome, str]:
@@ -96,13 +104,3 @@ def _outcome(trial: Trial, train: Run | None) -> tuple[Outcome, str]:
         return "trained", ""
     return ("failed", train.reason or trial.why) if trial.judged else ("open", "")
 
-
-def _key(run: Run, trial: Trial) -> str | None:
-    """Return what an evaluation of ours is for, None for any other run and for those before the last extension."""
-    match = _PURPOSE.search(run.purpose)
-    return match[1] if run.kind == "evaluate" and match and int(match[2]) == trial.rung else None
-
-
-def _is_newer(score: Run, train: Run | None, runs: tuple[Run, ...]) -> bool:
-    """Say whether a score was made after a training: an extension has a checkpoint of its own."""
-    return train is not None and runs.index(score) > runs.index(train)

@@ -153,7 +153,7 @@ def _back(ladder: Ladder, attempt: Attempt, lost: tuple[str, ...], options: Opti
 
 
 def _missed(ladder: Ladder, rung: Rung, attempt: Attempt, options: Options) -> Ladder:
-    if attempt.trial.rung < options.extensions:
+    if (attempt.trial.env_steps or 0) < rung.env_steps * (1 + options.extensions):
         return replace(ladder, unready=attempt,
                        said={**ladder.said, attempt.name: f"missed {rung.name}, to be trained on"})
     said = {**ladder.said, attempt.name: f"stuck at {rung.name}"}

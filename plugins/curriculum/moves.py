@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted, FollowUp, Opinion
-from vbotd.domain.trial import Proposal, WarmStart
+from vbotd.domain.trial import Proposal, Run, WarmStart
 
 from .bounds import passes
-from .evidence import SKILL, Attempt, attempts_of, memory_key, purpose
+from .evidence import SKILL, Attempt, attempts_of, evaluated, memory_key, purpose
 from .ladder import Ladder, Score, after, climbed, is_out_of_question, is_through, suspects
 from .options import Options
 from .rungs import Rung, rehearsed, rungs_of
@@ -108,11 +108,11 @@ def _source(history: History, ladder: Ladder, rung: Rung) -> str:
     return next((trial.id for trial in reversed(history.trials) if trial.id in passed), "")
 
 
-def follow_ups(trial: str, history: History, options: Options) -> list[FollowUp]:
-    """Return the evaluations that an attempt needs next, none while it trains or when all is known."""
+def follow_ups(run: Run, history: History, options: Options) -> list[FollowUp]:
+    """Return the evaluations that an attempt needs after one of its newest checkpoint; none when all is known."""
     attempts = attempts_of(history)
-    place = next((index for index, attempt in enumerate(attempts) if attempt.trial.id == trial), None)
-    if place is None:
+    place = next((index for index, attempt in enumerate(attempts) if attempt.trial.id == run.trial), None)
+    if place is None or attempts[place].checkpoint != evaluated(run):
         return []
     ladder = climbed(rungs_of(history), attempts[:place], options, score_of(history))
     attempt = attempts[place]

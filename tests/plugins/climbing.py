@@ -93,7 +93,7 @@ class Night:
             proposal.params, proposal.stage, proposal.warm_start)], "it repeats a trial"
         self.trials.append(Trial(
             id=f"climb/t{number:03d}", campaign="climb", number=number, proposal=proposal, admitted_at=number,
-            params={**of_stage.params, **proposal.params}, task="hop", stage=proposal.stage,
+            params={**of_stage.params, **proposal.params}, task="hop", stage=proposal.stage, seeds=(1,),
             env_steps=proposal.env_steps, warm_start=proposal.warm_start))
         return number - 1
 
@@ -105,7 +105,8 @@ class Night:
         return place
 
     def _evaluate(self, trial: Trial, purpose: str, params: Params) -> None:
-        run = self._add(trial, kind="evaluate", outcome="finished", purpose=purpose, spec={"params": params},
+        run = self._add(trial, kind="evaluate", outcome="finished", purpose=purpose,
+                        spec={"params": params, "evaluate": {"checkpoint": f"{trial.id}/r{trial.rung}.pt"}},
                         metrics={TAG: rate(self.worth(trial, params))})
         wanted: list[FollowUp] = self.skill.vbotd_follow_up(run, self.history)
         for one in wanted:

@@ -189,6 +189,18 @@ def test_the_same_history_gives_the_same_answer_and_other_peoples_trials_do_not_
     assert skill.vbotd_propose(with_alien, 1) == before == skill.vbotd_propose(night.history, 1)
 
 
+def test_report_seeds_that_somebody_adds_change_nothing(skill: ModuleType) -> None:
+    night = Night(skill, able, stages=(NEAR, MID))
+    first = night.take(skill.vbotd_propose(night.history, 1)[0])
+    before = skill.vbotd_propose(night.history, 1)
+    night.trials[0] = replace(first, seeds=(1, 2), rung=1)
+    other = replace(night.runs[-1], id="climb/t001/other", seed=2, purpose="score", metrics={TAG: rate(0.1)},
+                    spec={"evaluate": {"checkpoint": "climb/t001/of-another-seed.pt"}})
+    night.runs.append(other)
+    assert skill.vbotd_follow_up(other, night.history) == []
+    assert skill.vbotd_propose(night.history, 1) == before
+
+
 def test_the_report_shows_the_ladder_and_the_forgetting_matrix(skill: ModuleType) -> None:
     night = Night(skill, forgetful, stages=(NEAR, MID))
     night.to_the_end()
