@@ -46,7 +46,7 @@ def say(tmp_path: Path, work: Any, **arguments: Any) -> Any:
 
 
 @given(arguments=JSON)
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_no_arguments_whatever_raise_or_start_anything(tmp_path_factory: pytest.TempPathFactory, arguments: Any):
     caller = Caller(Layout(tmp_path_factory.mktemp("empty")))
     for each in OWN:
@@ -154,6 +154,14 @@ def test_what_is_named_a_secret_is_taken_out_and_its_name_stays(text: str, kept:
     "the key idea: a token economy", "ppo.learning_rate=0.0003", "flat-night-1123/t003/train-s1-a1"])
 def test_innocent_text_stays_as_it_is(innocent: str):
     assert redact_text(innocent) == innocent
+
+
+def test_a_secret_that_was_cut_in_half_is_taken_out_too(tmp_path: Path):
+    for before in range(225, 240):
+        shown = say(tmp_path, lambda *_, n=before: Said(text="x" * n + "hush-hush-9 and more, and more")).value["text"]
+        assert "hush-h" not in shown
+    long = say(tmp_path, lambda *_: Said(lines="hush-hush-9" + "\n" + "y" * 200 + "\n" + ("z" * 199 + "\n") * 18))
+    assert "ush-9" not in long.text
 
 
 def test_known_values_are_taken_out_of_keys_and_lists_too():

@@ -118,7 +118,7 @@ def all_jobs(layout: Layout) -> list[Job]:
     for name in names:
         with suppress(ToolError):
             found.append(look(layout, name) if _json(folder_of(layout, name) / "request.json") else None)
-    return sorted((job for job in found if job is not None), key=lambda job: job.began_at)
+    return sorted((job for job in found if job is not None), key=lambda job: (job.began_at, job.handle))
 
 
 def _forget_old(layout: Layout) -> None:

@@ -26,17 +26,25 @@ _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _NAMED = re.compile(r"(?i)((?:api|access|private|secret|auth)[_-]?key|secret|token|passw(?:or)?d|passphrase"
                     r"|authorization)"
                     r"([\"']?\s*[:=]\s*[\"']?)(?!\[redacted)([^\s\"',;)}\]]{6,})")
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://)[^\s/@:]+:[^\s/@]+@")
+# The report breaks a URL so that no viewer makes a link of it; it is found all the same.
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}: ?//)[^\s/@:]+:[^\s/@(]+(?:@|\(at\))")
 
 
 def redact_text(text: str, known: Iterable[str] = ()) -> str:
     """Return a text without the secrets that are known by value, and without what looks like a key."""
     for secret in sorted({each for each in known if len(each) >= SHORTEST}, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        text = _without_halves(text.replace(secret, MASK), secret)
     text = _LOOKS.sub(MASK, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
     text = _NAMED.sub(rf"\1\2{MASK}", text)
     return _USERINFO.sub(rf"\1{MASK}@", text)
+
+
+def _without_halves(text: str, secret: str) -> str:
+    """Return a text without the part of a secret that was left of it where a long text was cut."""
+    for length in range(len(secret) - 1, SHORTEST - 1, -1):
+        text = text.replace(f"{secret[:length]}…", f"{MASK}…").replace(f"<<{secret[-length:]}", f"<<{MASK}")
+    return text
 
 
 def redact(value: Any, known: Iterable[str] = ()) -> Any:
