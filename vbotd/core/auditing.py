@@ -24,10 +24,13 @@ WAY_OUT = ("change what pays for it, or add 'allow: [reward-budget]' to the file
            "'vbotd audit FILE' shows every number")
 
 
-def audit_entry(task: str, entries: Mapping[tuple[str, str], str]) -> str:
-    """Return the worker that audits a task, "" where it is not audited: one with a trainer of its own need not be."""
-    own = entries.get((task, AUDIT))
-    return own or ("" if (task, "train") in entries else entries.get(("", AUDIT), ""))
+def audit_entry(task: str, entries: Mapping[tuple[str, str], str], kind: str = AUDIT) -> str:
+    """Return the worker that audits a task, "" where it is not audited: one with a trainer of its own need not be.
+
+    Same for another `kind` of preflight.
+    """
+    own = entries.get((task, kind))
+    return own or ("" if (task, "train") in entries else entries.get(("", kind), ""))
 
 
 def is_preflight(run: Run) -> bool:
@@ -45,11 +48,11 @@ def is_awaited(state: State, campaign: CampaignRecord, circumstances: Circumstan
 
 def preflights(campaign: CampaignRecord, circumstances: Circumstances) -> tuple[tuple[str, str], ...]:
     """Return (run kind, worker) of what is done before a campaign's first training: the audit, then its skills' own."""
-    audit = audit_entry(campaign.content.task, circumstances.entries)
+    task, entries = campaign.content.task, circumstances.entries
     named = {skill.name.replace("_", "-") for skill in campaign.content.skills}
-    own = [(kind, circumstances.entries.get(("", kind), "")) for skill, kinds in circumstances.preflights.items()
-           if skill.replace("_", "-") in named for kind in kinds]
-    return tuple((kind, entry) for kind, entry in ((AUDIT, audit), *own) if entry)
+    own = [kind for skill, kinds in circumstances.preflights.items() if skill.replace("_", "-") in named
+           for kind in kinds]
+    return tuple((kind, entry) for kind in (AUDIT, *own) if (entry := audit_entry(task, entries, kind)))
 
 
 def audit_due(state: State, campaign: CampaignRecord, circumstances: Circumstances, task: TaskCard
