@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from tests.core.given import NOW, circumstances, content, kinds, seen_file, step
 from vbotd.core.backoff import LONGEST_S, not_before
-from vbotd.core.holding import CALM_S, CRASHES, ENOUGH_BYTES, LONGEST_CALM_S, LOW_BYTES, crash_loop, low_disk
+from vbotd.core.holding import CRASHES, ENOUGH_BYTES, LONGEST_CALM_S, LOW_BYTES, crash_loop, low_disk
 from vbotd.core.plan import AskProposals, Done, plan
 from vbotd.core.state import State
 from vbotd.domain.trial import Run
 
+CALM_S = 300.0
 RUN = Run(id="c/t001/train-s1-a1", campaign="c", trial="c/t001", kind="train", seed=1, attempt=1, status="queued",
           queued_at=NOW)
 
@@ -24,20 +25,26 @@ def crashes(*ago_s: float) -> list[float]:
 
 
 def test_three_crashes_are_bad_luck_and_the_fourth_is_a_loop():
-    assert crash_loop(crashes(0, 60, 120), NOW, NOW) == ""
-    assert "died 4 times" in crash_loop(crashes(0, 60, 120, 180), NOW, NOW)
-    assert crash_loop(crashes(0, 60, 120, 800), NOW, NOW) == "", "one of them was long ago"
+    assert crash_loop(crashes(0, 60, 120), NOW, NOW, CALM_S) == ""
+    assert "died 4 times" in crash_loop(crashes(0, 60, 120, 180), NOW, NOW, CALM_S)
+    assert crash_loop(crashes(0, 60, 120, 800), NOW, NOW, CALM_S) == "", "one of them was long ago"
 
 
 def test_a_daemon_that_lives_long_enough_after_a_crash_loop_starts_runs_again():
     loop = crashes(*range(0, 10 * CRASHES, 10))
-    assert crash_loop(loop, NOW, NOW + CALM_S - 1) and not crash_loop(loop, NOW, NOW + CALM_S)
+    assert crash_loop(loop, NOW, NOW + CALM_S - 1, CALM_S) and not crash_loop(loop, NOW, NOW + CALM_S, CALM_S)
+    again = crashes(*range(0, 10 * CRASHES + 10, 10))
+    assert crash_loop(again, NOW, NOW + CALM_S, CALM_S) and not crash_loop(again, NOW, NOW + 2 * CALM_S, CALM_S)
+
+
+def test_a_person_may_switch_that_off():
+    assert crash_loop(crashes(0, 60, 120, 180), NOW, NOW, 0.0) == ""
 
 
 @given(st.integers(0, 200))
 def test_the_calm_never_lasts_longer_than_an_hour(count: int):
     loop = crashes(*(float(i) for i in range(count)))
-    assert crash_loop(loop, NOW, NOW + LONGEST_CALM_S) == ""
+    assert crash_loop(loop, NOW, NOW + LONGEST_CALM_S, CALM_S) == ""
 
 
 def test_a_disk_that_is_nearly_full_holds_and_has_to_gain_some_room_before_it_goes_on():

@@ -96,6 +96,7 @@ def test_a_second_daemon_is_refused_and_says_who_holds_the_workspace(workspace: 
 @pytest.mark.timeout(600)
 def test_a_hundred_kills_at_random_moments_lose_and_double_nothing(workspace: Workspace) -> None:
     random.seed(20261123)
+    workspace.layout.config.write_text("crash_calm_s: 0\n")
     for name in ("one", "two", "three"):
         workspace.drop(f"{name}.yaml", campaign(name, trials=12, train_s=0.05))
     kills = 0

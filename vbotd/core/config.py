@@ -56,6 +56,9 @@ class Config(BaseModel):
     stop_kill_s: float = Field(default=20.0, gt=0, description="seconds from the stop file to SIGKILL")
     opinion_s: float = Field(default=5.0, gt=0, description="deadline of a plugin's opinion")
     proposal_s: float = Field(default=60.0, gt=0, description="deadline of a plugin's proposal")
+    crash_calm_s: float = Field(default=300.0, ge=0, le=3600, description=(
+        "after four deaths in five minutes a daemon only looks on for so many seconds, twice as long after each further "
+        "one; 0: never"))
     keep_gb: float = Field(default=20.0, gt=0, le=1_000_000, description=(
         "GiB that runs/ may take; beyond, checkpoints of closed campaigns go that nothing depends on, the oldest first"))
     watch: str = Field(default="auto", pattern="^(auto|inotify|polling)$", description="how the inbox is watched")

@@ -9,25 +9,24 @@ from collections.abc import Iterable
 
 CRASHES = 4  # daemons that died without a word, within the window: this many and the next one only looks on
 CRASH_WINDOW_S = 300.0
-CALM_S = 300.0  # how long it looks on before it tries again; doubled for each further crash
 LONGEST_CALM_S = 3600.0
 LOW_BYTES = 512 << 20  # a checkpoint of a large run, the store and the reports must still fit
 ENOUGH_BYTES = 768 << 20  # where it starts again, so that it does not flicker
 
 
-def crash_loop(unclean_starts: Iterable[float], started_at: float, now: float) -> str:
+def crash_loop(unclean_starts: Iterable[float], started_at: float, now: float, calm_s: float) -> str:
     """Return why a daemon that began at `started_at` holds back, "" where it need not.
 
     Args:
         unclean_starts: epoch times of starts before which a daemon had died without a word, this one's included.
+        calm_s: how long it looks on before it tries again, doubled for each further crash; 0: it never holds back.
     """
     recent = sorted(at for at in unclean_starts if started_at - LONGEST_CALM_S <= at <= started_at)
     in_window = [at for at in recent if at >= started_at - CRASH_WINDOW_S]
     if len(in_window) < CRASHES:
         return ""
-    calm_s = min(LONGEST_CALM_S, CALM_S * 2.0 ** (len(recent) - CRASHES))
-    left_s = started_at + calm_s - now
-    if left_s <= 0:
+    calm_s = min(LONGEST_CALM_S, calm_s * 2.0 ** (len(recent) - CRASHES))
+    if now >= started_at + calm_s:
         return ""
     return (f"the daemon died {len(in_window)} times in {CRASH_WINDOW_S / 60:.0f} minutes; it looks on until it has "
             f"lived for {calm_s / 60:.0f} minutes, then starts runs again; 'vbotd log' and state/vbotd.log tell of it")

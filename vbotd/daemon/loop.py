@@ -215,7 +215,7 @@ class Daemon:
 
     def _circumstances(self) -> Circumstances:
         now = time.time()
-        hold = crash_loop(self._unclean_starts, self._started_at, now) or low_disk(
+        hold = crash_loop(self._unclean_starts, self._started_at, now, self._config.crash_calm_s) or low_disk(
             free_bytes(self._layout), was_low=bool(self.state.held))
         return circumstances_of(self.state, self._config, self._questions, now=now, nonce=self._nonce, hold=hold,
                                 progress=self._watching.progress)
