@@ -53,7 +53,7 @@ SECTION012_STAIRS = Section(
     build=sections.stairs_bridge_and_bed, bounds=_BOUNDS012, routes={"": routes.SECTION012_STAIRS}
 )
 SECTION013 = Section(
-    build=sections.step_and_balls,
+    build=sections.end_of_course,
     bounds=Bounds(
         start_xy=(0.0, 26.0), start_half_m=(2.0, 0.5), x=(-HALF_WIDTH_M, HALF_WIDTH_M), y=(24.5, 34.5), lowest_m=0.0
     ),

@@ -65,7 +65,7 @@ def stairs_bridge_and_bed(rng: np.random.Generator, roughness: float, steps: flo
             for x, y in STONES
         ),
         *_both_stairs("down", steps, first_y=21.33, up=False),
-        _slab("exit pad", x=(-5.0, 5.0), y=(23.33, 25.33), top=PLATFORM_M),
+        _exit_pad(),
     ]
 
 
@@ -88,6 +88,11 @@ def step_and_balls(rng: np.random.Generator, roughness: float, steps: float = 1.
         *(Ball(centre=(x, BALL_Y, cap_m - BALL_RADIUS_M), radius_m=BALL_RADIUS_M, part="balls") for x in BALLS_X),
         Box(centre=(0.0, 34.33, 1.5), half=(5.0, 0.1, 0.6), part="end wall"),
     ]  # fmt: skip
+
+
+def end_of_course(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
+    """Return section 013 and the exit pad before it: alone, a robot would begin its run 0.2 m before an abyss."""
+    return [_exit_pad(), *step_and_balls(rng, roughness, steps)]
 
 
 def whole_course(rng: np.random.Generator, roughness: float, steps: float = 1.0) -> list[Piece]:
@@ -123,6 +128,10 @@ def _slab(part: str, *, x: tuple[float, float], y: tuple[float, float], top: flo
         colour=colour,
         part=part,
     )
+
+
+def _exit_pad() -> Box:
+    return _slab("exit pad", x=(-5.0, 5.0), y=(23.33, 25.33), top=PLATFORM_M)
 
 
 def _correlation(rng: np.random.Generator) -> float:
