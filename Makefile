@@ -71,7 +71,7 @@ reference-walker: install ## train the audit's walker anew, ten minutes, and rec
 	$(BIN)/python -m vbotd.train.reference_walker
 
 golden: install ## write the golden files of the tests anew; read the diff before you commit it
-	VBOTD_REWRITE_GOLDEN=1 $(BIN)/python -m pytest tests/core tests/cli/test_tasks.py
+	VBOTD_REWRITE_GOLDEN=1 $(BIN)/python -m pytest tests/core tests/cli/test_tasks.py tests/agent/test_looking.py
 
 docs: install ## generate the parts of the documentation that come from the code
 	$(BIN)/python -m vbotd.core.campaign_docs
