@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,8 @@ def until_arrival(clip: Clip) -> Clip:
     moves = np.flatnonzero(clip.asked) if clip.asked is not None else np.arange(0)
     if not len(moves) or moves[-1] == len(clip.height_m) - 1:
         return clip
-    rows = {item.name: value[:moves[-1] + 1] for item in fields(clip)
-            if isinstance(value := getattr(clip, item.name), np.ndarray)}  # fmt: skip
+    rows: dict[str, Any] = {item.name: value[:moves[-1] + 1] for item in fields(clip)
+                            if isinstance(value := getattr(clip, item.name), np.ndarray)}  # fmt: skip
     return replace(clip, **rows)
 
 
