@@ -3,6 +3,7 @@
 It keeps nothing between two questions: where the climb stands is a fold over the campaign's own trials and runs.
 Each attempt at a stage is one trial, one at a time. Its newest checkpoint is measured on fresh held-out episodes at the
 stage's own pinned difficulty, and at that of every earlier stage, by evaluations that it asks for as follow-ups.
+Levels inside a stage are the task's own, and no evaluation takes them: `env.spawn_curriculum`, `env.practice`.
 """
 
 from __future__ import annotations
