@@ -6,7 +6,7 @@ Judged:
 * the collapse guard on 1,000 healthy and 1,000 collapsing curves of a family that set no threshold: recall >= 95 %,
   false stops <= 2 %, half of the stops within 10 % of the run after the peak, >= 50 % of the wasted env steps saved;
   and the predecessor's seven curves, for three guesses of how fast they fell;
-* the rules on real runs, 60,000 env steps in 64 environments, most of them made to fail (learning rate x 100,
+* the rules on 90 real runs, 60,000 env steps in 64 environments, most of them made to fail (learning rate x 100,
   entropy x 30, the lazy and the sprinting reward of the predecessor, a reward that is not a number): each class is
   stopped in >= 95 %, and of 50 healthy runs at most one is given a warning.
 `--train` trains them first, as many processes as asked for sharing the work, and keeps their series beside this file.
@@ -37,7 +37,8 @@ from vbotd.core.health.thresholds import THRESHOLDS
 
 RUNS = Path(__file__).with_name("health-runs.json.xz")
 RESULTS = Path(__file__).with_name("results-health.json")
-HEALTHY, FAILING = 50, 9  # of each kind of failure
+HEALTHY, FAILING = 64, 15  # of each kind of failure
+TUNED_ON = 14, 7  # of those, the first: thresholds were set with them in view, so they measure nothing
 GUESSES = (0.05, 0.1, 0.2)  # of the run: the time of three quarters of the predecessor's losses
 PAID_FOR_NOTHING = frozenset({"paid-to-live", "reward-without-success", "sprint-crash"})
 EXPECTED = {"learning-rate": frozenset({"kl-high", "non-finite"}), "entropy": frozenset({"exploration-growth"}),
@@ -88,8 +89,14 @@ def keep(folder: Path) -> None:
 
 
 def kept_runs() -> list[LabelledRun]:
-    """Return the real runs that are kept."""
-    return [labelled(run) for run in json.loads(lzma.decompress(RUNS.read_bytes()))]
+    """Return the real runs that are kept, and measure: those on which no threshold was set."""
+    return [labelled(run) for run in json.loads(lzma.decompress(RUNS.read_bytes())) if not is_tuned_on(run)]
+
+
+def is_tuned_on(run: dict[str, Any]) -> bool:
+    """Say whether thresholds were set with this run in view."""
+    number = int(run["name"].rpartition("-")[2])
+    return number < (TUNED_ON[1] if run["label"] else TUNED_ON[0])
 
 
 def labelled(run: dict[str, Any]) -> LabelledRun:
