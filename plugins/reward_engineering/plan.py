@@ -79,7 +79,8 @@ def _more_seeds(experiment: Experiment, options: Options) -> Iterator[Proposal]:
     first = experiment.trial.seeds[0] if experiment.trial.seeds else 0
     tried = max(len(experiment.trial.seeds), len(experiment.base.seeds))
     is_even = len(experiment.trial.seeds) == len(experiment.base.seeds)
-    number = options.seeds if tried < options.seeds else tried + (1 if is_even else 0)
+    is_in = experiment.trial.judged and experiment.base.judged  # else what was asked for is still at work
+    number = options.seeds if tried < options.seeds else tried + (1 if is_even and is_in else 0)
     wanted = [first + place for place in range(min(number, options.most_seeds))]
     for trial, what in ((experiment.trial, "the change"), (experiment.base, "what it is compared with")):
         missing = tuple(seed for seed in wanted if seed not in trial.seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -285,6 +286,19 @@ def test_seeds_that_contradict_each_other_get_one_more_until_there_are_enough(sk
                   remedies=[("alive_reward", 1.5)])
     night.to_the_end()
     assert night.trials[1].seeds == night.trials[0].seeds == (1, 2, 3, 4)
+
+
+def test_no_more_seeds_are_asked_for_while_those_that_were_are_at_work(skill: ModuleType) -> None:
+    night = Night(skill, healed, lazy_or_good, remedies=[("alive_reward", 1.5)])
+    night.round()
+    night.round()
+    asked = night.ask()
+    assert isinstance(asked, list) and [one.seeds for one in asked] == [(2, 3), (2, 3)]
+    # Both have got their seeds, and none of the further runs has ended.
+    night.trials = [replace(trial, seeds=(1, 2, 3), judged=False) for trial in night.trials]
+    assert night.ask() == []
+    night.trials[0] = replace(night.trials[0], judged=True)
+    assert night.ask() == []
 
 
 def test_a_seed_that_failed_is_not_waited_for(skill: ModuleType) -> None:
