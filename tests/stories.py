@@ -131,8 +131,35 @@ def crash() -> Iterator[Timed]:
                                       why="there is no campaign 'flat'")
 
 
+def seeds() -> Iterator[Timed]:
+    """A search whose best trial and baseline are trained with six further seeds: it is proved better, and closed."""
+    campaign, fresh = "flat-night-1123", (101, 102, 103, 104, 105, 106)
+    yield from _start(EVENING, campaign, flat_night(gates=()))
+    for number, rate, score in ((1, 3e-4, _rate(0.742, 0.685, 0.792)), (2, 9e-4, _rate(0.695, 0.636, 0.748)),
+                                (3, 4.2e-4, _rate(0.941, 0.905, 0.964)), (4, 5e-4, _rate(0.766, 0.710, 0.814))):
+        yield from _trial(EVENING + 60 + 200 * number, campaign, number, rate, score=score)
+    rates = {1: (0.727, 0.762, 0.715, 0.738, 0.770, 0.723), 3: (0.902, 0.891, 0.930, 0.898, 0.879, 0.914)}
+    for number in rates:
+        yield EVENING + 1000 * number, e.TrialExtended(
+            campaign=campaign, trial=f"{campaign}/t{number:03d}", by="hp-search", seeds=fresh,
+            why="is it better than the baseline, or was it the seed?")
+        for place, (seed, rate) in enumerate(zip(fresh, rates[number], strict=True)):
+            at = EVENING + 1000 * number + 150 * place
+            yield from _train(at, campaign, number, seed=seed)
+            yield from _evaluate(at + 110, campaign, number, "score", _rate(rate, rate - 0.04, rate + 0.035), seed=seed)
+    for place, (seed, rate) in enumerate(zip(fresh, rates[3], strict=True)):
+        measured = _rate(rate - 0.004, rate - 0.044, rate + 0.031)
+        yield from _evaluate(EVENING + 6000 + 20 * place, campaign, 3, "confirm", measured, seed=seed)
+    yield _judge(EVENING + 7000, campaign, 3, _rate(0.941, 0.905, 0.964), "promote", "better than t001")
+    yield from _evaluate(EVENING + 7100, campaign, 3, "confirm", _rate(0.934, 0.897, 0.958))
+    yield EVENING + 7200, e.CampaignClosing(campaign=campaign, why="all 4 trials are done")
+    yield EVENING + 7300, e.CampaignClosed(campaign=campaign, outcome="finished", champion=f"{campaign}/t003",
+                                           why="all 4 trials are done")
+
+
 STORIES: dict[str, Callable[[], Iterator[Timed]]] = {
-    "success": success, "all_failed": all_failed, "nothing": nothing, "crash": crash}
+    "success": success, "all_failed": all_failed, "nothing": nothing, "crash": crash,
+    "seeds": seeds}
 
 
 def story(name: str) -> list[Timed]:
@@ -186,15 +213,16 @@ def _trial(at: float, campaign: str, number: int, rate: float, *, score: Measure
 def _admit(at: float, campaign: str, number: int, rate: float) -> Iterator[Timed]:
     params = {"ppo.learning_rate": rate}
     yield at, e.TrialAdmitted(campaign=campaign, trial=f"{campaign}/t{number:03d}", number=number, params=params,
+                              seeds=(1,),
                               proposal=Proposal(params=params, proposer="hp-search",
                                                 why=f"random start {number} of 3"))
 
 
 def _train(at: float, campaign: str, number: int, *, outcome: Any = "finished", env_steps: int = ENV_STEPS,
-           reason: str = "", exit_code: int = 0) -> Iterator[Timed]:
-    run = f"{campaign}/t{number:03d}/train-s1-a1"
+           reason: str = "", exit_code: int = 0, seed: int = 1) -> Iterator[Timed]:
+    run = f"{campaign}/t{number:03d}/train-s{seed}-a1"
     names = {"campaign": campaign, "trial": f"{campaign}/t{number:03d}", "run": run}
-    yield at + 1, e.RunQueued(**names, kind="train", seed=1, attempt=1, spec={
+    yield at + 1, e.RunQueued(**names, kind="train", seed=seed, attempt=1, spec={
         "task": TASK, "train": {"env_steps": ENV_STEPS, "num_envs": 1024}, "resume_from": None})
     yield at + 2, e.RunLaunched(**names, token=run[-30:].replace("/", "-"), threads=1, launch=1)
     yield at + 3, e.RunStarted(**names, pid=700 + number, started_at=at + 2.5)
@@ -205,10 +233,11 @@ def _train(at: float, campaign: str, number: int, *, outcome: Any = "finished", 
                                    ended_at=at + 99.5, wall_s=97.0, checkpoint=kept if env_steps else None)
 
 
-def _evaluate(at: float, campaign: str, number: int, purpose: str, score: Measurement) -> Iterator[Timed]:
-    run = f"{campaign}/t{number:03d}/{purpose}-s1-a1"
+def _evaluate(at: float, campaign: str, number: int, purpose: str, score: Measurement, *,
+              seed: int = 1) -> Iterator[Timed]:
+    run = f"{campaign}/t{number:03d}/{purpose}-s{seed}-a1"
     names = {"campaign": campaign, "trial": f"{campaign}/t{number:03d}", "run": run}
-    yield at + 1, e.RunQueued(**names, kind="evaluate", seed=1, attempt=1, purpose=purpose, spec={
+    yield at + 1, e.RunQueued(**names, kind="evaluate", seed=seed, attempt=1, purpose=purpose, spec={
         "task": TASK, "evaluate": {"episodes": 256, "instances": 1_000_001}})
     yield at + 2, e.RunLaunched(**names, token=run[-30:].replace("/", "-"), threads=1, launch=1)
     yield at + 3, e.RunStarted(**names, pid=800 + number, started_at=at + 2.5)

@@ -24,7 +24,8 @@ def facts(layout: Layout, now: float = MORNING):
 def test_every_story_gives_the_facts_of_its_campaigns(tmp_path: Path) -> None:
     counts = {name: (len(f.records), len(f.trials), len(f.runs)) for name in STORIES
               for f in [facts(tell(tmp_path / name, name))]}
-    assert counts == {"success": (1, 3, 6), "all_failed": (1, 3, 3), "nothing": (0, 0, 0), "crash": (2, 3, 4)}
+    assert counts == {"success": (1, 3, 6), "all_failed": (1, 3, 3), "nothing": (0, 0, 0), "crash": (2, 3, 4),
+                      "seeds": (1, 4, 39)}
 
 
 def test_heartbeats_of_live_runs_are_read(tmp_path: Path) -> None:
