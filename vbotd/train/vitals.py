@@ -5,6 +5,8 @@ Nothing here draws random numbers or changes what is learnt, so that a resumed r
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -38,9 +40,15 @@ def vitals(ppo: Ppo, control_dt_s: float) -> dict[str, float]:
 
 
 def feature_rank(features: Tensor) -> float:
-    """Return how many directions hold 99 % of the energy of features [B, W] around their mean, as a share 0-1 of W."""
-    energy = torch.linalg.svdvals(features - features.mean(dim=0)).square().cumsum(0)
-    if not bool(torch.isfinite(energy).all()) or float(energy[-1]) <= 0.0:
+    """Return how many directions hold 99 % of the energy of features [B, W] around their mean, as a share 0-1 of W.
+
+    NaN where the features are no finite numbers: the run is over, and the decomposition would raise.
+    """
+    if not bool(torch.isfinite(features).all()):
+        return math.nan
+    # In double: the energy of a diverging policy's features has no room in float32.
+    energy = torch.linalg.svdvals((features - features.mean(dim=0)).double()).square().cumsum(0)
+    if float(energy[-1]) <= 0.0:
         return 0.0
     return (int((energy < RANK_ENERGY * energy[-1]).sum()) + 1) / features.shape[1]
 
