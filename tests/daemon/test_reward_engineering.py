@@ -28,10 +28,12 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made.close()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_lazy_weights_are_blocked_and_forced_through_they_are_seen_stopped_and_healed(workspace: Workspace) -> None:
     workspace.drop("blocked.yaml", LAZY.format(name="blocked", allow=""))
     workspace.drop("forced.yaml", LAZY.format(name="forced", allow="allow: [reward-budget]"))
-    workspace.run_until_idle(timeout_s=240.0)
+    workspace.run_until_idle(timeout_s=500.0)
 
     closed = {event.campaign.rpartition("-")[0]: event for event in workspace.events("CampaignClosed")}
     assert closed["blocked"].outcome == "failed" and "1,500" in closed["blocked"].why

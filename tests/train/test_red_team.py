@@ -111,6 +111,7 @@ def test_every_row_of_numbers_is_a_behaviour_with_words(family):
         motion = probe.act(scene)
         assert motion.velocity.shape == (n, 3) and motion.offset_rad.shape == (n, 12) and motion.posed.shape == (n,)
         assert np.isfinite(motion.velocity).all() and np.isfinite(motion.offset_rad).all() and probe.summary
+        assert "goal" not in family.probe("c", row, 10.0, has_goal=False).summary
     assert len(GAIT.genes) == 12 and WALKER.values(np.zeros(8))["halt_m"] == 0.0
 
 

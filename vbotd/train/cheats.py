@@ -16,6 +16,7 @@ import numpy as np
 from vbotd.train.probes import FOLD_RAD, Motion, Probe, Scene, go, pose
 from vbotd.train.tasks.robot import NUM_FEET
 
+WHERE = ", stops {:.2f} m from its middle"
 RAMP_S = 0.3  # a pose is taken in so long a time, or the robot would be thrown over
 
 
@@ -37,17 +38,20 @@ class Family:
     name: str
     genes: tuple[Gene, ...]
     act: Callable[[dict[str, float], float], Callable[[Scene], Motion]]  # of values and the episode's length in s
-    words: Callable[[dict[str, float], float], str]  # same
+    words: Callable[[dict[str, float], float], str]  # same; says "towards the goal" where it goes straight ahead
 
     def values(self, row: np.ndarray) -> dict[str, float]:
         """Return what a row [G] of numbers 0-1 means."""
         return {gene.name: gene.low + float(x) * (gene.high - gene.low)
                 for gene, x in zip(self.genes, row, strict=True)}
 
-    def probe(self, name: str, row: np.ndarray, episode_s: float) -> Probe:
-        """Return a row as a probe, to be rolled like any other."""
+    def probe(self, name: str, row: np.ndarray, episode_s: float, *, has_goal: bool = True) -> Probe:
+        """Return a row as a probe, to be rolled like any other; without a goal it goes straight ahead."""
         values = self.values(row)
-        return Probe(name=name, summary=self.words(values, episode_s), act=self.act(values, episode_s))
+        words = self.words(values, episode_s)
+        if not has_goal:
+            words = words.replace(" towards the goal", " ahead").replace(WHERE.format(values.get("halt_m", 0.0)), "")
+        return Probe(name=name, summary=words, act=self.act(values, episode_s))
 
 
 def _walker(v: dict[str, float], episode_s: float) -> Callable[[Scene], Motion]:
@@ -77,8 +81,8 @@ def _walker_words(v: dict[str, float], episode_s: float) -> str:
     where = f" there, {' and '.join(stands)}" if stands else ""
     changes = f", from {v['turn_point'] * episode_s:.1f} s on at {max(v['then_mps'], 0.0):.1f} m/s"
     then = changes if v["turn_point"] < 0.95 else ""
-    return (f"goes at {max(v['speed_mps'], 0.0):.1f} m/s towards the goal{then}{turns}, "
-            f"stops {v['halt_m']:.2f} m from its middle{where}{falls}")  # fmt: skip
+    return (f"goes at {max(v['speed_mps'], 0.0):.1f} m/s towards the goal{then}{turns}"
+            f"{WHERE.format(v['halt_m'])}{where}{falls}")  # fmt: skip
 
 
 def _gait(v: dict[str, float], episode_s: float) -> Callable[[Scene], Motion]:

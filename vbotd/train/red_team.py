@@ -190,6 +190,7 @@ class Range:
         self._episodes = EPISODES
         env = build(card, settings, 1, spec.seed, 1)
         self._honest = [probe for probe in probes_for(env) if probe.name in HONEST]
+        self._has_goal = env.task.asked().place_w_m is not None
         self.episode_s = env.options.episode_steps * env.options.control_dt_s
 
     def honest(self, seed: int) -> Rolled:
@@ -206,7 +207,7 @@ class Range:
         """Return [C]: the share of the reference's pay, less what is due to success; all on the same fresh episodes."""
         assert reference is not None, "who does not know what the task pays cannot compare"
         self._generation += 1
-        named = [family.probe(f"c{i}", row, self.episode_s) for i, (family, row) in enumerate(candidates)]
+        named = [self._probe(f"c{i}", family, row) for i, (family, row) in enumerate(candidates)]
         sums = self._roll(named, self._episodes, self._spec.seed + 1 + self._generation).probes
         return np.array([worth(sums[probe.name], reference) for probe in named])
 
@@ -216,7 +217,7 @@ class Range:
         for cem in searched:
             rows = [cem.best, cem.mean] if cem.best is not None else []
             chosen |= {f"{cem.family.name}{i}": (cem, row) for i, row in enumerate(rows[: PROVED // len(searched)])}
-        named = [cem.family.probe(name, row, self.episode_s) for name, (cem, row) in chosen.items()]
+        named = [self._probe(name, cem.family, row) for name, (cem, row) in chosen.items()]
         rolled = self._roll([*self._honest, *named], PROOF_EPISODES, seed)
         measured = measured_of(self._settings, Rolled(
             probes={name: sums for name, sums in rolled.probes.items() if name not in chosen},
@@ -226,6 +227,9 @@ class Range:
                         summary=probe.summary, pay=worth(rolled.probes[probe.name], ref) if ref else 0.0)
                   for probe, (cem, row) in zip(named, chosen.values(), strict=True)]  # fmt: skip
         return measured, tuple(sorted(cheats, key=lambda cheat: -cheat.pay))
+
+    def _probe(self, name: str, family: Family, row: np.ndarray) -> Probe:
+        return family.probe(name, row, self.episode_s, has_goal=self._has_goal)
 
     def _roll(self, named: list[Probe], episodes: int, seed: int) -> Rolled:
         began_s = time.perf_counter()
