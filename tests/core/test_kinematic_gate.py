@@ -128,6 +128,7 @@ def test_a_foot_that_lands_fast_does_not_slip():
     speed[:, 0] = [9, 9, 5, 1, 2, 5, 9]
     made = clip(0.14, foot_contact=contact, foot_speed_mps=speed)
     assert made.slip_mps.tolist() == [0, 0, 0, 1, 2, 0, 0]
+    assert clip(0.06, foot_contact=np.ones((3, 4)) > 0, foot_speed_mps=np.ones((3, 4))).slip_mps.tolist() == [0, 1, 0]
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.08), st.sampled_from([0.02, 0.01, 0.04]))

@@ -26,7 +26,7 @@ MAX_WORDS = 160  # characters of what is said of a picture
 RETRIES = 3
 FAILURES_IN_A_ROW = 2  # then the rest is not asked any more
 QUESTION = """Each of the {count} pictures is a contact sheet of one episode of a simulated quadruped: moments from
-left to right, the upper row from the side, the lower one from behind; the cameras go along with the robot.
+left to right, each seen by two cameras, one below the other, which go along with the robot and do not turn with it.
 Above each moment stand its time and how far the robot is from where it began.
 Say of every picture which one word fits best how the robot moves in this episode:
 walks (goes along on four legs that step), limps (goes along, but one leg does not step as the others do),

@@ -55,6 +55,7 @@ class Clip:
         middle = down.copy()
         middle[1:] &= down[:-1]  # a foot that lands or leaves is fast, and does not slip
         middle[:-1] &= down[1:]
+        middle[[0, -1]] = False
         fastest: np.ndarray = np.where(middle, self.foot_speed_mps, 0.0).max(axis=1)
         return fastest
 
