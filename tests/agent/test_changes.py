@@ -16,6 +16,7 @@ import pytest
 from tests.agent.calls import Caller, over_story
 from tests.daemon.workspace import ROOT, Workspace, campaign, make_workspace
 from tests.waiting import wait_until
+from vbotd.agent.changes import MOST_AN_HOUR
 from vbotd.layout import Layout
 
 NIGHT = "slope-night-1123"
@@ -76,6 +77,15 @@ def test_a_hundred_retries_at_once_leave_one_command(crash: Caller):
         said = list(pool.map(lambda _: crash.value("note", key="q1", id=NIGHT, text="once")["status"], range(100)))
     assert set(said) == {"queued"}
     assert len(waiting(crash.layout)) == 1
+
+
+def test_an_agent_that_floods_is_held_back_and_a_repeat_is_not(crash: Caller):
+    for number in range(MOST_AN_HOUR):
+        crash.value("note", key=f"f{number}", id=NIGHT, text=f"note {number}")
+    held_back = crash.error("note", key="more", id=NIGHT, text="one more")
+    assert f"{MOST_AN_HOUR} wait, {MOST_AN_HOUR} are allowed" in held_back
+    assert crash.value("note", key="f0", id=NIGHT, text="note 0")["status"] == "queued"
+    assert len(waiting(crash.layout)) == MOST_AN_HOUR
 
 
 @pytest.fixture(scope="module")

@@ -147,3 +147,29 @@ def test_requests_that_cannot_work_start_nothing(night: Caller):
 def test_compact_keeps_what_a_model_can_use():
     assert compact({"a": [1.23456, True, None], "sha256": "x", "b": {}, "words": "two words"}) == {
         "a": [1.235, True, None], "words": "<<two words>>"}
+
+
+@pytest.mark.slow
+def test_a_policy_is_measured_and_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from vbotd.layout import Layout
+    from vbotd.train.session import train_here
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    monkeypatch.setenv("VBOTD_PLUGINS", "core")
+    params = {"ppo.rollout": 4, "ppo.epochs": 1, "ppo.minibatches": 1, "ppo.hidden": [8]}
+    train_here("vbot_walk_flat", tmp_path / "runs" / "by-hand" / "walk", params, 64, 8, 1, 1)
+    agent = Caller(Layout(tmp_path), now=None)
+    assert "by hand there are: walk" in agent.error("evaluate", key="e0", ids=["by-hand/run"])
+
+    agent.value("evaluate", key="e1", ids=["by-hand/walk"], episodes=8)
+    begun = agent.value("capture", key="c1", id="by-hand/walk", seconds=0.5, frames=1, cameras=["side"])
+    assert begun["state"] == "running"
+    assert ended(agent, "e1").state == "done", look(agent.layout, "e1").said
+    measured, = agent.value("job", handle="e1")["result"]["checkpoints"]
+    assert measured["name"] == "by-hand/walk"
+    assert measured["metrics"]["eval/success_rate"].endswith("n=8")
+    captured = ended(agent, "c1")
+    if "OpenGL" in captured.said:
+        pytest.skip(captured.said)
+    picture, = agent.reply("job", handle="c1").pictures
+    assert len(picture.base64) > 5_000
+    assert not (tmp_path / "runs" / "by-hand" / "walk" / "capture").exists()  # an agent's pictures lie with its job

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -13,22 +11,15 @@ from vbotd.agent.keys import one_at_a_time, same_or_refuse
 from vbotd.agent.registry import Context, Id, Keyed, Result, Tool, ToolError
 from vbotd.agent.untrusted import Data
 from vbotd.core.assignments import BadAssignment, parse_assignments
-from vbotd.core.policy import OWN_FILE, WAITS, is_own, why_campaign_waits
-from vbotd.core.wording import clean
-from vbotd.domain.campaign import Campaign
-from vbotd.domain.finding import Problem
+from vbotd.core.policy import WAITS, is_agent
 from vbotd.errors import StoreError
-from vbotd.host.checking import check_bytes
-from vbotd.host.one_shot import one_shot_catalogue
 from vbotd.layout import Layout
-from vbotd.store.configuration import read_config
 from vbotd.store.finding import resolve_id
 from vbotd.store.inbox import daemon_is_running, send_command, wait_for_answer
 from vbotd.store.read import Reader
-from vbotd.store.submitting import submit_bytes
 
 ANSWER_S = 5.0
-MOST_PROBLEMS = 15
+MOST_AN_HOUR = 120  # commands of all agents together
 
 
 class Outcome(Result):
@@ -38,12 +29,6 @@ class Outcome(Result):
     status: Literal["accepted", "waits_for_person", "queued", "known"]
     answer: Data = ""
     campaign: str = ""
-
-
-class SubmitArguments(Keyed):
-    """A campaign as a text."""
-
-    campaign_yaml: str = Field(min_length=1, max_length=64_000)
 
 
 class AmendArguments(Keyed):
@@ -79,67 +64,6 @@ class NoteArguments(IdKeyed):
     """A remark to a campaign."""
 
     text: str = Field(min_length=1, max_length=1000)
-
-
-def submit(context: Context, arguments: SubmitArguments) -> Outcome:
-    """Submit a campaign; inside the limits for agents it starts, beyond them it waits for a person."""
-    layout, key, text = context.layout, arguments.key, arguments.campaign_yaml
-    with one_at_a_time(layout):
-        repeated = same_or_refuse(layout, key, "submit", hashlib.sha256(text.encode()).hexdigest())
-        # What was handed over once passed the checks then, which take seconds.
-        waits = "" if repeated else why_campaign_waits(_checked(layout, text), _open_own(layout),
-                                                       read_config(layout).agents)
-        if waits:
-            send_command(layout, "submit", {"name": _name(text), "text": text, "why": waits},
-                         principal=context.principal, key=key)
-        elif not _is_command(layout, key):
-            submit_bytes(layout, _file(key), text.encode(), wait_s=0.0)
-    if _is_command(layout, key):
-        return _outcome(layout, key, "submit")
-    fate, detail = submit_bytes(layout, _file(key), text.encode(), wait_s=ANSWER_S)
-    if fate == "refused":
-        raise ToolError(_told(detail))
-    if fate == "queued":
-        return Outcome(key=key, status="queued", answer="it lies in the inbox; the daemon takes it when it runs")
-    return Outcome(key=key, status="accepted" if _is_of(layout, str(detail), key) else "known", campaign=str(detail),
-                   answer=f"it is campaign {detail}")
-
-
-def _checked(layout: Layout, text: str) -> Campaign:
-    """Return the campaign in a text.
-
-    Raises: ToolError with everything that is wrong with it.
-    """
-    checked = check_bytes("campaign.yaml", text.encode(), one_shot_catalogue(layout.home), layout)
-    if checked.campaign is None:
-        raise ToolError(f"nothing was submitted, the campaign cannot run:\n{_told(checked.problems)}")
-    return checked.campaign
-
-
-def _told(problems: Sequence[Problem]) -> str:
-    return "\n".join(clean(problem.render("campaign.yaml"), 300) for problem in problems[:MOST_PROBLEMS])
-
-
-def _file(key: str) -> str:
-    return f"{OWN_FILE}{key}.yaml"
-
-
-def _name(text: str) -> str:
-    match = re.search(r"(?m)^name:\s*([\w.-]{1,80})", text)
-    return match[1] if match else "a campaign"
-
-
-def _is_command(layout: Layout, key: str) -> bool:
-    """Say whether a key belongs to a command, waiting or answered: a submission that waits for a person is one."""
-    if (layout.commands / f"{key}.json").exists():
-        return True
-    return wait_for_answer(layout, key, 0.0) is not None
-
-
-def _is_of(layout: Layout, campaign: str, key: str) -> bool:
-    with Reader(layout.store) as reader:
-        record = reader.record(campaign)
-    return record is not None and record.file == _file(key)
 
 
 def propose(context: Context, arguments: ProposeArguments) -> Outcome:
@@ -191,8 +115,9 @@ def command(context: Context, key: str, verb: str, args: Mapping[str, Any]) -> O
     """
     with one_at_a_time(context.layout):
         if not same_or_refuse(context.layout, key, verb, dict(args)):
+            in_time(context.layout, context.now(), repeated=False)
             send_command(context.layout, verb, args, principal=context.principal, key=key)
-    return _outcome(context.layout, key, verb)
+    return outcome_of(context.layout, key, verb)
 
 
 def whole_id(layout: Layout, text: str, *, campaign_only: bool = False) -> str:
@@ -211,7 +136,30 @@ def whole_id(layout: Layout, text: str, *, campaign_only: bool = False) -> str:
     return whole
 
 
-def _outcome(layout: Layout, key: str, verb: str) -> Outcome:
+def in_time(layout: Layout, now: float, *, repeated: bool) -> None:
+    """Hold back an agent that changes things faster than anybody could follow; a repeat changes nothing.
+
+    Raises: ToolError.
+    """
+    if repeated:
+        return
+    waiting = sum(1 for _ in layout.commands.glob("*.json"))
+    try:
+        with Reader(layout.store) as reader:
+            newest = reader.last_events(kinds=("CommandAccepted", "CommandRefused"), limit=MOST_AN_HOUR)
+    except StoreError:
+        newest = ()
+    lately = sum(now - stored.at < 3600 and is_agent(getattr(stored.event, "principal", "")) for stored in newest)
+    if lately + waiting >= MOST_AN_HOUR:
+        raise ToolError(f"agents gave {lately} commands within the last hour and {waiting} wait, {MOST_AN_HOUR} are "
+                        "allowed — look, sleep, and come back")
+
+
+def outcome_of(layout: Layout, key: str, verb: str) -> Outcome:
+    """Return what became of a command, waiting a little for the daemon's answer.
+
+    Raises: ToolError where it was refused.
+    """
     running = daemon_is_running(layout)
     wait_for_answer(layout, key, ANSWER_S if running else 0.0)
     found = _answer_of(layout, key)
@@ -236,19 +184,7 @@ def _answer_of(layout: Layout, key: str) -> Outcome | None:
     return Outcome(key=key, status=status, answer=answer)
 
 
-def _open_own(layout: Layout) -> int:
-    """Return how many campaigns of agents are not closed, those that wait in the inbox included."""
-    waiting = sum(1 for path in layout.inbox.glob(f"{OWN_FILE}*.yaml"))
-    try:
-        with Reader(layout.store) as reader:
-            return waiting + sum(is_own(record) for record in reader.records("scheduled", "open", "paused", "closing"))
-    except StoreError:
-        return waiting
-
-
 TOOLS = (
-    Tool(name="submit", summary="Start a campaign; beyond the limits for agents it waits for a person.",
-         args=SubmitArguments, result=Outcome, run=submit, changes=True),
     Tool(name="propose", summary="Ask a campaign to try settings; outside its space or budget it waits for a person.",
          args=ProposeArguments, result=Outcome, run=propose, changes=True),
     Tool(name="amend", summary="Set a campaign's budget to new totals; more than before waits for a person.",

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from vbotd.agent.registry import Context
 from vbotd.core.config import Config
+from vbotd.host.catalogue import Catalogue
+from vbotd.host.one_shot import one_shot_catalogue
 from vbotd.layout import Layout
 from vbotd.store.configuration import read_config
 
@@ -22,6 +24,14 @@ def context_of(layout: Layout, principal: str, environment: Mapping[str, str] | 
     environ = os.environ if environment is None else environment
     return Context(layout=layout, principal=principal, now=time.time,
                    secrets=secrets_of(read_config(layout), environ) + _tokens(layout))
+
+
+def catalogue_of(layout: Layout) -> Catalogue:
+    """Return what the plugins offer that the configuration allows.
+
+    Raises: VbotdError where the plugins cannot be asked.
+    """
+    return one_shot_catalogue(layout.home, plugins_allowed=read_config(layout).plugins)
 
 
 def secrets_of(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:

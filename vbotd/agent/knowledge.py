@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
+from vbotd.agent.context import catalogue_of
 from vbotd.agent.numbers import page, setting_of
 from vbotd.agent.registry import Arguments, Context, Result, Tool, ToolError
 from vbotd.agent.untrusted import Block, Data, fence
@@ -19,7 +20,6 @@ from vbotd.core.campaign_text import label_from, template
 from vbotd.core.wording import clean
 from vbotd.domain.task import ParamCard, TaskCard
 from vbotd.host.checking import check_bytes, summary_lines
-from vbotd.host.one_shot import one_shot_catalogue
 from vbotd.layout import Layout
 
 Part = Literal["settings", "reward", "observation", "endings", "terrain", "scoring", "exploits"]
@@ -102,7 +102,7 @@ class Checked(Result):
 def task(context: Context, arguments: TaskArguments) -> TaskPage:
     """Return the tasks, or one part of what is known about one."""
     if not arguments.name:
-        return TaskPage(tasks={card.name: card.summary for card in one_shot_catalogue(context.layout.home).tasks})
+        return TaskPage(tasks={card.name: card.summary for card in catalogue_of(context.layout).tasks})
     card = _card(context.layout, arguments.name)
     head = TaskPage(task=card.name, score=f"{card.metric.tag}, {card.metric.direction}", env_steps=card.env_steps)
     if arguments.part == "settings":
@@ -129,7 +129,7 @@ def reward_library(context: Context, arguments: LibraryArguments) -> Library:
 
 def check(context: Context, arguments: CheckArguments) -> Checked:
     """Return whether a campaign can run, with the same code as the daemon's intake."""
-    catalogue = one_shot_catalogue(context.layout.home)
+    catalogue = catalogue_of(context.layout)
     found = check_bytes("campaign.yaml", arguments.campaign_yaml.encode(), catalogue, context.layout)
     if found.campaign is None:
         said = [problem.render("campaign.yaml") for problem in found.problems]
@@ -146,7 +146,7 @@ def draft(context: Context, arguments: DraftArguments) -> Draft:
 
 
 def _card(layout: Layout, name: str) -> TaskCard:
-    catalogue = one_shot_catalogue(layout.home)
+    catalogue = catalogue_of(layout)
     card = catalogue.task(name)
     if card is None:
         known = [card.name for card in catalogue.tasks]

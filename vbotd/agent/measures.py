@@ -18,6 +18,8 @@ from vbotd.agent.registry import Arguments, Context, Id, Key, Keyed, Picture, Re
 from vbotd.agent.untrusted import Data, fence, show_tag
 from vbotd.agent.verbs import run_verb
 from vbotd.core.assignments import BadAssignment, parse_assignments
+from vbotd.core.wording import clean
+from vbotd.layout import Layout
 from vbotd.store.read import Reader
 
 LONGEST_WAIT_S = 30.0
@@ -96,24 +98,25 @@ class Compared(Result):
 
 def evaluate(context: Context, arguments: EvaluateArguments) -> JobState:
     """Start a measurement on held-out episodes."""
-    ids = [whole_id(context.layout, id_) for id_ in arguments.ids]
+    ids = [trained_id(context.layout, id_) for id_ in arguments.ids]
     return _started(context, arguments, "evaluate", ["evaluate", *ids, "--episodes", str(arguments.episodes), *THREADS])
 
 
 def rank(context: Context, arguments: RankArguments) -> JobState:
     """Start a race of checkpoints."""
     return _started(context, arguments, "rank", [
-        "rank", whole_id(context.layout, arguments.id), "--most", str(arguments.most), "--confirm",
+        "rank", trained_id(context.layout, arguments.id), "--most", str(arguments.most), "--confirm",
         str(arguments.confirm), *THREADS])
 
 
 def capture(context: Context, arguments: CaptureArguments) -> JobState:
     """Start taking pictures of a policy."""
     pictures = folder_of(context.layout, arguments.key) / "pictures"
+    options = {"--frames": arguments.frames, "--seconds": f"{arguments.seconds:g}", "--first": arguments.first,
+               "--cameras": ",".join(arguments.cameras), "--out": pictures}
     return _started(context, arguments, "capture", [
-        "capture", whole_id(context.layout, arguments.id), "--no-film", "--frames", str(arguments.frames), "--seconds",
-        f"{arguments.seconds:g}", "--first", str(arguments.first), "--cameras", ",".join(arguments.cameras),
-        "--out", str(pictures)])
+        "capture", trained_id(context.layout, arguments.id), "--no-film",
+        *(str(word) for option in options.items() for word in option)])
 
 
 def audit(context: Context, arguments: AuditArguments) -> JobState:
@@ -137,7 +140,7 @@ def audit(context: Context, arguments: AuditArguments) -> JobState:
 
 def compare(context: Context, arguments: CompareArguments) -> Compared:
     """Return runs side by side, from what was measured already."""
-    sides = [[whole_id(context.layout, id_) for id_ in side] for side in (arguments.ids, arguments.against)]
+    sides = [[trained_id(context.layout, id_) for id_ in side] for side in (arguments.ids, arguments.against)]
     words = ["compare", *sides[0], *(["--against", *sides[1]] if sides[1] else []), "--json"]
     return Compared(result=compact(run_verb(context.layout, words)))
 
@@ -149,6 +152,23 @@ def job(context: Context, arguments: JobArguments) -> Shown:
         time.sleep(POLL_S)
     pictures = _pictures(folder_of(context.layout, found.handle) / "pictures", found)
     return Shown(result=_state(context, found), pictures=pictures)
+
+
+def trained_id(layout: Layout, text: str) -> str:
+    """Return the whole id of a campaign, trial or run; `by-hand/NAME` is a run of `vbotd train`, by its listing.
+
+    Raises: NotFound; ToolError.
+    """
+    folder, _, name = text.partition("/")
+    if folder != layout.adhoc_runs.name:
+        return whole_id(layout, text)
+    try:
+        known = sorted(path.name for path in layout.adhoc_runs.iterdir() if path.is_dir())
+    except OSError:
+        known = []
+    if name not in known:
+        raise ToolError(f"there is no run '{clean(text, 80)}' — by hand there are: {', '.join(known[-8:]) or 'none'}")
+    return text
 
 
 def compact(value: Any, depth: int = 0) -> Any:

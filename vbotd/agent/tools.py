@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from vbotd.agent import changes, claims, curves, decisions, knowledge, looking, measures, sleeping, things
+from vbotd.agent import changes, claims, curves, decisions, knowledge, looking, measures, sleeping, submission, things
+from vbotd.agent.context import catalogue_of
 from vbotd.agent.plugin_tools import plugin_tools
 from vbotd.agent.registry import Tool
 from vbotd.errors import VbotdError
-from vbotd.host.one_shot import one_shot_catalogue
 from vbotd.layout import Layout
-from vbotd.store.configuration import read_config
 
 OWN: tuple[Tool, ...] = (*looking.TOOLS, *things.TOOLS, *decisions.TOOLS, *curves.TOOLS, *knowledge.TOOLS,
-                         *claims.TOOLS, *changes.TOOLS, *measures.TOOLS, *sleeping.TOOLS)
+                         *claims.TOOLS, *submission.TOOLS, *changes.TOOLS, *measures.TOOLS, *sleeping.TOOLS)
 
 # What every face tells a model before anything else.
 INSTRUCTIONS = (
@@ -26,7 +25,7 @@ INSTRUCTIONS = (
 def all_tools(layout: Layout) -> tuple[Tool, ...]:
     """Return every tool of a workspace; plugins that cannot be asked add none."""
     try:
-        catalogue = one_shot_catalogue(layout.home, plugins_allowed=read_config(layout).plugins)
+        catalogue = catalogue_of(layout)
     except VbotdError:
         return OWN
     return (*OWN, *plugin_tools(catalogue.tools, (tool.name for tool in OWN)))
