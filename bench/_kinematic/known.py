@@ -30,8 +30,11 @@ def draw_known(played: Sequence[Played]) -> None:
     with Stage(load_model(PHYSICS_DT_S)) as stage:
         for number, one in enumerate(_chosen(played), start=1):
             stage.begin_episode()
-            columns = [(moment.time_s, _went_m(one, moment), [stage.picture(one.qpos[moment.index], camera) for camera in LOOK_CAMERAS])
-                       for moment in spread(_moments(one))]  # fmt: skip
+            columns = [
+                (moment.time_s, _went_m(one, moment), [stage.picture(one.qpos[moment.index], camera)
+                                                       for camera in LOOK_CAMERAS])
+                for moment in spread(_moments(one))
+            ]  # fmt: skip
             path = FOLDER / f"{number}.jpg"
             write_picture(plain_sheet(columns), path)
             answers.append({"file": path.name, "class": one.scene.label, "scene": one.scene.name,
