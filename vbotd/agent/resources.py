@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from vbotd.agent.registry import Context, ToolError
@@ -18,6 +17,7 @@ from vbotd.core.wording import clean
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
 from vbotd.store.facts import gather
+from vbotd.store.guides import guides
 from vbotd.store.read import Reader
 from vbotd.store.views import last_sections
 
@@ -56,17 +56,6 @@ def read_resource(context: Context, uri: str) -> str:
     """
     text = redact_text(_text(context, uri), context.secrets)
     return text if len(text) <= LONGEST else text[: LONGEST - 40].rstrip() + "\n\n(cut here, it is longer)\n"
-
-
-def guides() -> dict[str, str]:
-    """Return the guides for agents that are installed, by name."""
-    found = {}
-    with suppress(ModuleNotFoundError, OSError):
-        for folder in sorted(resources.files("vbotd_skills").iterdir(), key=lambda entry: entry.name):
-            page = folder / "SKILL.md"
-            if page.is_file():
-                found[folder.name] = page.read_text(encoding="utf-8")
-    return found
 
 
 def _text(context: Context, uri: str) -> str:
