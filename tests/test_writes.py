@@ -27,6 +27,7 @@ ALLOWED_IF_THERE: dict[str, str] = {
     "vbotd/agent/job_process.py": "a verb writes its output there as it goes; exit.json, which appears whole, ends it",
     "vbotd/agent/jobs.py": "a folder that is made aside, with the request in it, and takes its name in one step",
     "vbotd/train/film.py": "an encoder writes the video as it goes, which may be large",
+    "plugins/reward_engineering/library.py": "a plugin may not import vbotd.store; temporary, fsync, rename",
     "vbotd/core/campaign_docs.py": "run by a developer to renew docs/ and schemas/, never by vbotd",
 }
 
