@@ -160,6 +160,8 @@ def samplers(runs: Mapping[int, Sequence[Run]], nights: int, tpe_nights: int, gp
     found: dict[str, Any] = {"trainings": TRAININGS}
     random_worths: list[float] = []
     for how, number in (("random", nights), ("tpe", tpe_nights), ("gp", gp_nights)):
+        if not number:
+            continue
         dice = np.random.default_rng(3)
         worths = []
         for turn in range(number):
