@@ -92,3 +92,23 @@ def test_a_context_takes_what_makes_sense_of_the_files():
     assert (context.metric_tag, context.metric_is_rate, context.warm_started) == ("task/waypoints", False, True)
     assert context_of({"params": 3, "train": []}, {"env_steps": float("nan")}).env_steps == 0
     assert context_of({}, {}, MetricCard(tag="eval/success_rate")).metric_tag == "train/success_rate"
+
+
+def walking_course(success: list[float]) -> dict[str, list[tuple[int, float]]]:
+    """Robots that stand, then fall more and walk faster, in episodes that grow shorter: a training of section 011."""
+    rising = [number / 99 for number in range(100)]
+    return {tag: [(number * 80_000, value) for number, value in enumerate(values)] for tag, values in {
+        "train/episode_length_s": [30.0 - 14.0 * at for at in rising],
+        "train/fall_rate": [0.06 + 0.56 * at for at in rising],
+        "train/episode_return": [-5.0 + 35.0 * at for at in rising],
+        "train/success_rate": success,
+        "reward/goal_progress": [0.1 + 0.9 * at for at in rising],
+    }.items()}
+
+
+def test_robots_that_succeed_more_and_more_do_not_sprint_to_their_fall():
+    context = Context(total_env_steps=18_000_000)
+    never = examine(walking_course([0.0] * 100), context)
+    learning = examine(walking_course([0.0] * 70 + [0.38 * number / 29 for number in range(30)]), context)
+    assert "sprint-crash" in [finding.rule for finding in never]
+    assert not [finding.rule for finding in learning if finding.stop]
