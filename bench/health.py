@@ -8,7 +8,8 @@ Judged:
   and the predecessor's seven curves, for three guesses of how fast they fell;
 * the rules on 90 real runs, 60,000 env steps in 64 environments, most of them made to fail (learning rate x 100,
   entropy x 30, the lazy and the sprinting reward of the predecessor, a reward that is not a number): each class is
-  stopped in >= 95 %, and of 50 healthy runs at most one is given a warning.
+  stopped in >= 95 %, and of 50 healthy runs at most one is given a warning. Runs that were in view when a rule was
+  changed are counted apart, and judge nothing.
 `--train` trains them first, as many processes as asked for sharing the work, and keeps their series beside this file.
 """
 
@@ -37,8 +38,8 @@ from vbotd.core.health.thresholds import THRESHOLDS
 
 RUNS = Path(__file__).with_name("health-runs.json.xz")
 RESULTS = Path(__file__).with_name("results-health.json")
-HEALTHY, FAILING = 64, 15  # of each kind of failure
-TUNED_ON = 14, 7  # of those, the first: thresholds were set with them in view, so they measure nothing
+HEALTHY, FAILING = 114, 15  # of each kind of failure
+TUNED_ON = 64, 7  # of those, the first: rules were changed with them in view, so they measure nothing
 GUESSES = (0.05, 0.1, 0.2)  # of the run: the time of three quarters of the predecessor's losses
 PAID_FOR_NOTHING = frozenset({"paid-to-live", "reward-without-success", "sprint-crash"})
 EXPECTED = {"learning-rate": frozenset({"kl-high", "non-finite"}), "entropy": frozenset({"exploration-growth"}),
@@ -60,9 +61,12 @@ def main() -> None:
     collapsing = sampled(measuring_collapsing, [random.Random(f"bench collapsing {n}") for n in range(asked.curves)])
     guard = guard_figures(healthy, collapsing)
     seven = {f"{guess:g}": guard_figures([], predecessor(random.Random(f"bench {guess}"), guess)) for guess in GUESSES}
-    rules = rule_figures(kept_runs())
+    runs = kept_runs()
+    rules = rule_figures([run for run, seen in runs if not seen])
+    known = rule_figures([run for run, seen in runs if seen])
     result = {"bench": "health", "thresholds": THRESHOLDS.version, "guard": asdict(guard),
               "predecessor": {guess: asdict(figures) for guess, figures in seven.items()}, "real_runs": asdict(rules),
+              "seen_real_runs": asdict(known),
               "passed": passed(guard, list(seven.values()), rules)}  # fmt: skip
     show(guard, seven, rules)
     line = json.dumps(rounded(result))
@@ -88,9 +92,9 @@ def keep(folder: Path) -> None:
     RUNS.write_bytes(lzma.compress(json.dumps(runs, separators=(",", ":")).encode(), preset=9))
 
 
-def kept_runs() -> list[LabelledRun]:
-    """Return the real runs that are kept, and measure: those on which no threshold was set."""
-    return [labelled(run) for run in json.loads(lzma.decompress(RUNS.read_bytes())) if not is_tuned_on(run)]
+def kept_runs() -> list[tuple[LabelledRun, bool]]:
+    """Return the real runs that are kept, and whether a rule was changed with them in view: such measure nothing."""
+    return [(labelled(run), is_tuned_on(run)) for run in json.loads(lzma.decompress(RUNS.read_bytes()))]
 
 
 def is_tuned_on(run: dict[str, Any]) -> bool:
@@ -110,11 +114,12 @@ def labelled(run: dict[str, Any]) -> LabelledRun:
 
 def passed(guard: GuardFigures, seven: Sequence[GuardFigures], rules: RuleFigures) -> bool:
     """Say whether every bar is met."""
-    assert guard.recall and guard.false_stops and rules.false_alarms
+    assert guard.recall and guard.false_stops
     return (guard.recall["value"] >= 0.95 and guard.false_stops["value"] <= 0.02 and (guard.delay_rate or 1.0) <= 0.10
             and (guard.saved_rate or 0.0) >= 0.5 and all(row.recall and row.recall["value"] == 1.0 for row in seven)
             and all((row.saved_rate or 0.0) >= 0.5 for row in seven)
             and all(rate["value"] >= 0.95 for rate in rules.recall.values())
+            and rules.false_alarms is not None and rules.false_alarms["n"] >= 50
             and rules.false_alarms["value"] <= 0.02)
 
 

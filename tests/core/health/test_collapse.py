@@ -122,3 +122,11 @@ def test_both_families_make_what_they_say():
         made = make(random.Random(3))
         assert made.peak_at is not None and 0 < made.peak_at < made.horizon
         assert [step for step, _ in made.points] == sorted({step for step, _ in made.points})
+
+
+def test_one_success_among_a_dozen_episodes_is_no_peak():
+    lucky = curve(lambda at: 0.11 if 0.2 < at < 0.25 else 0.02, noise=0.001)
+    few = [(step, 0.3) for step, _ in lucky]
+    assert first_decline(lucky, HORIZON, THRESHOLDS, episodes=few) is None
+    assert first_decline(lucky, HORIZON, THRESHOLDS, episodes=[(step, 100.0) for step, _ in lucky]) is not None
+    assert first_decline(curve(peaked), HORIZON, THRESHOLDS, episodes=few) is not None

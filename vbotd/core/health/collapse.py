@@ -19,7 +19,7 @@ from statistics import median
 
 from vbotd.core.health.robust import noise_sigma, wander_sigma
 from vbotd.core.health.thresholds import Thresholds
-from vbotd.core.health.watched import LEVEL, Watched
+from vbotd.core.health.watched import EPISODES, LEVEL, Watched
 from vbotd.domain.finding import Finding
 
 BLOCKS = 100  # of a run
@@ -43,7 +43,7 @@ class Decline:
 def collapse(watched: Watched) -> list[Finding]:
     """See a peak and the decline after it, and end the run: what follows would be wasted."""
     decline = first_decline(watched.score(), watched.horizon, watched.limits, levels=watched.points(LEVEL),
-                            is_rate=watched.context.metric_is_rate)
+                            is_rate=watched.context.metric_is_rate, episodes=watched.points(EPISODES))
     if decline is None:
         return []
     tag = watched.context.metric_tag
@@ -74,7 +74,8 @@ def restart(watched: Watched, decline: Decline) -> str:
 
 
 def first_decline(points: Sequence[tuple[int, float]], horizon: int, limits: Thresholds, *,
-                  levels: Sequence[tuple[int, float]] = (), is_rate: bool = True) -> Decline | None:
+                  levels: Sequence[tuple[int, float]] = (), is_rate: bool = True,
+                  episodes: Sequence[tuple[int, float]] = ()) -> Decline | None:
     """Return the first decline of a score (more is better) over env steps, None while there is none.
 
     What it says of a series it would have said, at that moment, of the series up to there.
@@ -83,9 +84,11 @@ def first_decline(points: Sequence[tuple[int, float]], horizon: int, limits: Thr
         horizon: env steps of the whole run; a block is a hundredth of it.
         levels: of the curriculum; a step up forgets the peak, since the episodes are harder from then on.
         is_rate: the score is a share of episodes, and has the noise of one.
+        episodes: how many ended since the point before; a rate of few swings widely. None: enough.
     """
     blocks = in_blocks(points, horizon)
     steps_up = level_steps(levels, horizon, limits.collapse_level_step)
+    counted = counts(episodes, horizon, limits)
     smooth: list[tuple[int, float]] = []
     peak = low = None
     mild = deep = 0
@@ -106,7 +109,8 @@ def first_decline(points: Sequence[tuple[int, float]], horizon: int, limits: Thr
         scale = max(abs(peak[1]), 0.1 * spread, 1e-12)
         drawdown = (peak[1] - value) / scale
         recent = [v for b, v in blocks[max(0, count - 4 * BLOCKS // 10):count] if b > forgotten]
-        bar = max(limits.collapse_drawdown, limits.collapse_sigmas * noise(recent, peak[1], is_rate, limits) / scale)
+        bar = max(limits.collapse_drawdown, limits.collapse_sigmas * noise(
+            recent, peak[1], counted.get(peak[0], limits.episodes_window) if is_rate else 0.0) / scale)
         critical = max(limits.collapse_critical, bar)
         mild, deep = (mild + 1 if drawdown > bar else 0), (deep + 1 if drawdown > critical else 0)
         rising = len(smooth) > SMOOTH and value > smooth[-1 - SMOOTH][1]
@@ -131,13 +135,22 @@ def level_steps(levels: Sequence[tuple[int, float]], horizon: int, step: float) 
             if level > before * (1.0 + step) + 1e-9]
 
 
-def noise(recent: Sequence[float], peak: float, is_rate: bool, limits: Thresholds) -> float:
-    """Return the standard deviation of a block: as seen, and of a rate at least what its episodes allow."""
+def counts(episodes: Sequence[tuple[int, float]], horizon: int, limits: Thresholds) -> dict[int, float]:
+    """Return how many episodes are behind a rate in each block: all so far, at most the trainer's window."""
+    found, total = dict[int, float](), 0.0
+    for step, count in episodes:
+        total += count
+        found.setdefault(min(step * BLOCKS // horizon, BLOCKS - 1), min(max(total, 1.0), limits.episodes_window))
+    return found
+
+
+def noise(recent: Sequence[float], peak: float, episodes: float) -> float:
+    """Return the standard deviation of a block: as seen, and of a rate (`episodes` > 0) at least what those allow."""
     seen = max(noise_sigma(recent), wander_sigma(recent))
-    if not is_rate:
+    if episodes <= 0.0:
         return seen
     rate = min(max(peak, 0.0), 1.0)
-    return max(seen, sqrt(rate * (1.0 - rate) / limits.episodes_window))
+    return max(seen, sqrt(rate * (1.0 - rate) / episodes))
 
 
 def _middle(block: int, horizon: int) -> int:

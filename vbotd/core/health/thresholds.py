@@ -17,7 +17,7 @@ class Thresholds:
     `*_points` count kept points of a series (one an iteration in a short run), `*_blocks` hundredths of a run.
     """
 
-    version: int = 1
+    version: int = 2
 
     # The window that slow rules look at, and how often something must be seen.
     window_rate: float = 0.15  # of the run
@@ -49,7 +49,7 @@ class Thresholds:
     rate_pinned_points: int = 20
     clip_warn: float = 0.4
     clip_error: float = 0.6
-    dead_kl: float = 0.01  # of the target; a small learning rate clips nothing either, and yet learns [M]
+    dead_kl: float = 0.001  # of the target; a small learning rate clips nothing either, and yet learns [M]
     dead_points: int = 50
     grad_growth: float = 10.0
     grad_points: int = 5

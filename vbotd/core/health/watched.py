@@ -15,7 +15,7 @@ SeriesByTag = Mapping[str, Points]
 
 RETURN, LENGTH = "train/episode_return", "train/episode_length_s"
 FALLS, TIMEOUTS, SUCCESS = "train/fall_rate", "train/timeout_rate", "train/success_rate"
-LEVEL = "train/curriculum_level"
+LEVEL, EPISODES = "train/curriculum_level", "train/episodes"
 KL, STD, ENTROPY = "ppo/kl", "ppo/action_std", "ppo/entropy"
 
 
