@@ -37,8 +37,9 @@ STRATEGIES: Mapping[str, Strategy] = {
     "many short (R/9)": at_one_rung(0),
     "some middling (R/3)": at_one_rung(1),
     "few long (R)": at_one_rung(2),
-    "halving": by_rungs(),
-    "halving, nobody goes on early": by_rungs(waits=True),
+    "halving": by_rungs(has_floor=True),  # as the skill does it
+    "halving, R/9 always counts": by_rungs(),
+    "halving, R/9 always counts, going on early": by_rungs(early=True),
     "halving from R/3": by_rungs(first=1),
 }
 OURS = "halving"

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from vbotd_plugins.hp_search.halving import Entry, Plan, after, next_move
+from vbotd_plugins.hp_search.calibration import on_the_floor
+from vbotd_plugins.hp_search.halving import Entry, after, next_move
 from vbotd_plugins.hp_search.planning import Ladder, planned
 
 Value = tuple[float, ...]
+NOISE = 0.02  # half of the interval of no success in 96 episodes
 FAILED: Value = (-1.0, float("-inf"))
 
 
@@ -84,31 +86,30 @@ def at_one_rung(rung: int) -> Strategy:
     return play
 
 
-def by_rungs(*, first: int = 0, eta: int = 3, waits: bool = False) -> Strategy:
-    """Return successive halving as the skill does it; `waits`: nobody goes on before a rung is complete."""
+def by_rungs(*, first: int = 0, eta: int = 3, early: bool = False, has_floor: bool = False) -> Strategy:
+    """Return successive halving by the skill's own rule and planning.
+
+    `has_floor`: the lowest rung is passed over when its trials do not differ, as the skill does it.
+    """
     def play(night: Night, wholes: float, steps: Ladder) -> Pick:
-        plan = planned(len(night.runs), steps, eta, first=first, paid_for=wholes * steps.horizon)
-        entries = _in_turn(night, plan) if waits else _one_by_one(night, plan)
+        paid_for = wholes * steps.horizon
+        plans = [planned(len(night.runs), steps, eta, first=rung, early=early, paid_for=paid_for)
+                 for rung in (first, first + 1)]
+        entries: tuple[Entry, ...] = ()
+        while True:
+            plan = plans[1] if has_floor and _is_floor(entries) else plans[0]
+            move = next_move(entries, plan)
+            if move.kind not in ("go_on", "begin"):
+                break
+            entries = tuple(_known(entry, night) if entry.pending else entry for entry in after(entries, move))
         ended = [entry for entry in entries if entry.rung == plan.top]
         best = max(ended, key=lambda entry: (entry.values[plan.top], -entry.number))
         return Pick(place=best.number - 1, said=night.runs[best.number - 1].said)
     return play
 
 
-def _one_by_one(night: Night, plan: Plan) -> tuple[Entry, ...]:
-    entries: tuple[Entry, ...] = ()
-    while (move := next_move(entries, plan)).kind in ("go_on", "begin"):
-        entries = tuple(_known(entry, night) if entry.pending else entry for entry in after(entries, move))
-    return entries
-
-
-def _in_turn(night: Night, plan: Plan) -> tuple[Entry, ...]:
-    places = list(range(plan.sizes[plan.first]))
-    rung = plan.first
-    for rung in range(plan.first, plan.top):
-        places = sorted(places, key=lambda place: night.runs[place].values[rung], reverse=True)[:plan.sizes[rung + 1]]
-    return tuple(Entry(trial=str(place), number=place + 1, rung=plan.top,
-                       values={plan.top: night.runs[place].values[plan.top]}) for place in places)
+def _is_floor(entries: Sequence[Entry]) -> bool:
+    return on_the_floor([entry.values[0][0] for entry in entries if 0 in entry.values], NOISE)
 
 
 def _known(entry: Entry, night: Night) -> Entry:

@@ -1,7 +1,7 @@
 """Does a rung rank trials as the whole training does? Spearman's correlation, with an interval from a bootstrap.
 
 A rung whose order says nothing of the end is dropped, one that says nearly all may be shorter. Before there are pairs
-enough, a rung counts as soon as its trials differ there: where all are still on the floor, it ranks nothing.
+enough, the lowest rung counts only if its trials differ there: where all are still on the floor, it ranks nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vbotd.domain.history import History
 
 from .halving import Value
 from .planning import Ladder
-from .results import Result, results_of, value_of
+from .results import results_of, value_of
 
 Pair = tuple[Value, Value]  # at the rung, at the end
 Advice = Literal["keep", "drop", "shorten"]
@@ -84,10 +84,9 @@ def pairs_of(histories: Sequence[History], steps: Ladder, rung: int) -> list[Pai
     return found
 
 
-def on_the_floor(results: Sequence[Result]) -> bool:
-    """Say whether a rung's trials do not differ beyond the intervals of their scores, nor in quality."""
-    if len(results) < FEWEST_ON_THE_FLOOR or len({result.quality for result in results} - {None}) > 1:
-        return False
-    values = [result.score.value for result in results]
-    noise = max((result.score.high - result.score.low) / 2 for result in results)
-    return max(values) - min(values) < noise
+def on_the_floor(successes: Sequence[float], noise: float) -> bool:
+    """Say whether the trials of a rung do not differ in success beyond the noise of a score.
+
+    Quality does not count here: among robots that all fail, the best at it is often the one that does least.
+    """
+    return len(successes) >= FEWEST_ON_THE_FLOOR and max(successes) - min(successes) < noise

@@ -3,9 +3,10 @@
 A trial begins with a part of its training. Of each rung's trials the best go on from their checkpoints, so that
 what they have done is not done again: with eta 3, 27 trials to R/9, 9 to R/3 and 3 to R cost 7 R.
 
-The rule is for few workers. Going on comes before beginning; a rung sends its first trial up when it has `eta`
-results, but nobody enters the last rung, the dear one, before all that could are known: the instant promotion that
-serves hundreds of workers would promote noise here.
+The rule is for few workers: nobody goes on before all of the rung are known. The instant promotion that serves
+hundreds of workers promotes noise here (`bench/results-replay.json`). Only where a deadline may come at any time does
+a rung send trials up `early`, from `eta` results on, so that something is trained far when it comes; and even then
+nobody enters the last rung, the dear one, before all that could are known.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Plan:
     sizes: tuple[int, ...]
     eta: int = 3
     first: int = 0
+    early: bool = False
 
     @property
     def top(self) -> int:
@@ -101,12 +103,12 @@ def _allowed(entries: Sequence[Entry], plan: Plan, rung: int, begun: bool) -> in
     quota = plan.sizes[rung + 1]
     if _is_settled(entries, plan, rung, begun):
         return quota
-    if rung + 1 == plan.top and quota < plan.sizes[rung]:
-        return 0
     known = sum(entry.rung > rung or (entry.rung == rung and not entry.pending) for entry in entries)
     if quota >= plan.sizes[rung]:
         return known
-    return min(quota, known * quota // plan.sizes[rung]) if known >= plan.eta else 0
+    if not plan.early or rung + 1 == plan.top or known < plan.eta:
+        return 0
+    return min(quota, known * quota // plan.sizes[rung])
 
 
 def _is_settled(entries: Sequence[Entry], plan: Plan, rung: int, begun: bool) -> bool:

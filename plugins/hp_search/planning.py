@@ -48,7 +48,8 @@ def cost(sizes: Sequence[int], steps: Ladder, first: int = 0) -> int:
                       for place in range(first + 1, len(sizes)))
 
 
-def planned(trials: int, steps: Ladder, eta: int, *, first: int = 0, paid_for: float = math.inf) -> Plan:
+def planned(trials: int, steps: Ladder, eta: int, *, first: int = 0, early: bool = False, paid_for: float = math.inf
+            ) -> Plan:
     """Return the largest bracket of at most so many trials that the env steps pay for, wider where there is room.
 
     Where not even two trials are paid for it is one of two: the budget's own end will stop it.
@@ -57,7 +58,7 @@ def planned(trials: int, steps: Ladder, eta: int, *, first: int = 0, paid_for: f
                    <= paid_for), min(trials, 2))
     width = 1.0 if math.isinf(paid_for) else next(
         (wide for wide in WIDER if cost(_sizes(number, wide, steps, eta, first), steps, first) <= paid_for), 1.0)
-    return Plan(sizes=_sizes(number, width, steps, eta, first), eta=eta, first=first)
+    return Plan(sizes=_sizes(number, width, steps, eta, first), eta=eta, first=first, early=early)
 
 
 def _sizes(trials: int, width: float, steps: Ladder, eta: int, first: int) -> tuple[int, ...]:

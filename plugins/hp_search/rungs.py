@@ -49,7 +49,7 @@ def bracket_of(history: History, options: Options, skill: str, elsewhere: Sequen
     guests = len(history.trials) - len(entries)
     trials = max(1, int(min(history.campaign.budget.trials - guests, size(history.campaign.space))))
     first = _first_rung(history, steps, known, entries)
-    plan = planned(trials, steps, options.eta, first=first,
+    plan = planned(trials, steps, options.eta, first=first, early=history.campaign.deadline is not None,
                    paid_for=paid_for - confirming_cost(confirm, steps.horizon))
     return Bracket(steps=steps, plan=plan, entries=entries, confirm=confirm, fidelities=known)
 
@@ -72,13 +72,20 @@ def ladder_of(history: History, options: Options, skill: str, elsewhere: Sequenc
 
 def _first_rung(history: History, steps: Ladder, known: Sequence[Fidelity], entries: Sequence[Entry]) -> int:
     """Return the lowest rung that ranks anything; those below it are passed over."""
-    members = {entry.trial for entry in entries}
     for rung, measured in enumerate(known):
-        here = [result for trial in history.trials if trial.id in members for result in results_of(history, trial)
-                if result.env_steps == steps.rungs[rung]]
-        if measured.advice != "drop" and not (measured.correlation is None and on_the_floor(here)):
+        is_unknown = measured.correlation is None and rung == 0
+        if measured.advice != "drop" and not (is_unknown and _is_floor(history, steps, entries)):
             return rung
     return len(steps.rungs) - 1
+
+
+def _is_floor(history: History, steps: Ladder, entries: Sequence[Entry]) -> bool:
+    """Say whether all trials of the lowest rung are on the floor, by the widest interval of their scores."""
+    members = {entry.trial for entry in entries}
+    scores = [result.score for trial in history.trials if trial.id in members for result in results_of(history, trial)
+              if result.env_steps == steps.rungs[0]]
+    noise = max(((score.high - score.low) / 2 for score in scores), default=0.0)
+    return on_the_floor([score.value for score in scores], noise)
 
 
 def _wanted_seeds(options: Options) -> int:

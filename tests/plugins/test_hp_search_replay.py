@@ -42,8 +42,14 @@ def test_halving_finds_the_best_where_rungs_rank_truly_and_is_fooled_where_they_
     assert nights.by_rungs()(truly, 6.3, STEPS).place == 0
     fooled = night(nights, [(1 - place / 50, 1 - place / 50, place / 50) for place in range(24)])
     assert nights.by_rungs()(fooled, 6.3, STEPS).place < 9
-    others = nights.by_rungs(first=1), nights.by_rungs(waits=True)
+    others = nights.by_rungs(first=1), nights.by_rungs(early=True)
     assert [strategy(truly, 6.3, STEPS).place for strategy in others] == [0, 0]
+
+
+def test_a_rung_where_all_fail_alike_fools_nobody_who_passes_it_over(nights: ModuleType) -> None:
+    floor = night(nights, [(0.0, place / 24, place / 24) for place in range(8)])
+    assert nights.by_rungs(has_floor=True)(floor, 4.7, STEPS).place == 7
+    assert nights.by_rungs()(floor, 2.0, STEPS).place < 7
 
 
 def test_what_a_pick_is_worth_comes_from_a_seed_that_did_not_choose(nights: ModuleType) -> None:

@@ -101,12 +101,13 @@ def test_the_last_rung_is_entered_only_when_all_below_is_known(part: Any) -> Non
     assert halving.next_move(waiting, plan).kind == "wait"
 
 
-def test_a_rung_sends_nobody_up_before_it_has_eta_results(part: Any) -> None:
+def test_nobody_goes_on_early_unless_a_deadline_may_come_and_then_from_eta_results_on(part: Any) -> None:
     halving = part("halving")
-    plan = halving.Plan(sizes=(9, 3, 1))
+    plan = halving.Plan(sizes=(9, 3, 1), early=True)
     two = tuple(halving.Entry(trial=f"t{n}", number=n, rung=0, values={0: (n,)}) for n in range(2))
     assert halving.next_move(two, plan).kind == "begin"
     three = (*two, halving.Entry(trial="t2", number=2, rung=0, values={0: (-1,)}))
+    assert halving.next_move(three, replace(plan, early=False)).kind == "begin"
     assert halving.next_move(three, plan) == halving.Move(kind="go_on", rung=1, trial="t1")
 
 
@@ -127,7 +128,7 @@ def test_every_bracket_ends_inside_its_plan_and_failures_and_the_collapsed_stay(
     dice = random.Random(seed)
     planning, halving = part("planning"), part("halving")
     steps = planning.ladder(3**9, eta, rungs)
-    plan = planning.planned(trials, steps, eta)
+    plan = planning.planned(trials, steps, eta, early=seed % 2 == 0)
     fate = {(n, rung): dice.choice([None, dice.random(), dice.random()]) for n in range(99) for rung in range(rungs)}
     fallen = {n for n in range(99) if dice.random() < 0.2}
     entries = climbed(halving, plan, lambda number, rung: fate[number, rung], workers, lambda number: number in fallen)
