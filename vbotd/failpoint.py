@@ -27,6 +27,7 @@ NAMES = (
     "intake.after_read", "intake.before_put_away", "intake.after_put_away", "command.before_forget",
     "launch.before_spec", "launch.before_spawn", "launch.after_spawn",
     "backup.before_rename", "tick.before_decide", "tick.before_perform", "tick.end",
+    "agent.after_reserve", "agent.after_answer", "agent.after_record", "agent.after_settle",
 )
 _RULE = re.compile(r"^\s*([a-z_.]+)\s*=\s*(kill|sleep:[\d.]+|E[A-Z0-9]+)(?:@(\d+)(\+)?)?\s*$")
 

@@ -22,6 +22,7 @@ OTHERS = (
     e.RunFenced(campaign="c", trial="c/t001", run="c/t001/train-s1-a1", token="t", why="no process"),
     e.RunStopAsked(campaign="c", trial="c/t001", run="c/t001/train-s1-a1", why="not-a-number"),
     e.CommandAccepted(key="k", verb="pause", args={}, principal="cli:ada", answer="c is paused"),
+    e.AgentTurn(key="turn-s-001", principal="agent:llm", session="s", turn=1, asked="[]", tokens=812, usd=0.002),
 )
 EVENTS = [*(event for name in STORIES for _, event in story(name)), *OTHERS]
 

@@ -33,7 +33,23 @@ ROLE = ("You look at pictures of a simulated quadruped robot. Say what can be se
 
 
 class ModelError(VbotdError):
-    """The model gave no usable answer; the message says why, and what to change."""
+    """The model gave no usable answer; the message says why, and what to change.
+
+    `spent` says whether the call may have cost something, `again` whether another try may help.
+    """
+
+    spent = True
+    again = True
+
+
+class NothingSpent(ModelError):
+    """The endpoint was not reached, or refused: such a call costs nothing."""
+
+    spent = False
+
+    def __init__(self, message: str, *, again: bool = True) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +105,8 @@ def ask(endpoint: Endpoint, question: str, images: Sequence[Path], *, retries: i
     content: list[dict[str, Any]] = [{"type": "text", "text": question}]
     content += [{"type": "image_url", "image_url": {"url": data_url(path)}} for path in images]
     began_s = time.monotonic()
-    reply = _post(endpoint, [{"role": "system", "content": ROLE}, {"role": "user", "content": content}], retries)
+    reply = post(endpoint, {"model": endpoint.model, "messages": [
+        {"role": "system", "content": ROLE}, {"role": "user", "content": content}]}, retries=retries)
     return Opinion(text=answer_in(reply, endpoint), model=endpoint.model, seconds=round(time.monotonic() - began_s, 3))
 
 
@@ -140,29 +157,35 @@ def redacted(text: str, endpoint: Endpoint) -> str:
     return text.replace(endpoint.key, "[key]") if endpoint.key else text
 
 
-def _post(endpoint: Endpoint, messages: Sequence[Mapping[str, Any]], retries: int) -> bytes:
+def post(endpoint: Endpoint, request: Mapping[str, Any], *, retries: int = 0, api: str = "chat") -> bytes:
+    """Send a request by the protocol `chat` or `responses` and return the body of the answer, whatever it is.
+
+    `endpoint.timeout_s` bounds each try as a whole. Raises: ModelError.
+    """
     import openai
 
     # A local server needs no key, but the client does.
     client = openai.OpenAI(base_url=endpoint.url, api_key=endpoint.key or "none", timeout=endpoint.timeout_s,
-                           max_retries=retries)
+                           max_retries=retries, http_client=openai.DefaultHttpxClient(follow_redirects=False))
     try:
         with client:
-            return _read(client, endpoint, messages)
+            return _read(client, endpoint, request, api)
     except openai.APITimeoutError as err:
         raise _too_slow(endpoint) from err
     except openai.APIStatusError as err:
         _explain(err.status_code, _said(err), endpoint, err)
     except openai.APIConnectionError as err:
-        raise ModelError(f"{endpoint.url} cannot be reached ({plain(str(err.__cause__ or err), MAX_ERROR)}) — "
-                         "check model.endpoint in vbotd.yaml, and the network") from err
+        # A connection that was never made cost nothing; one that broke may have been answered already.
+        kind = NothingSpent if type(err.__cause__).__name__ == "ConnectError" else ModelError
+        raise kind(f"{endpoint.url} cannot be reached ({plain(str(err.__cause__ or err), MAX_ERROR)}) — "
+                   "check model.endpoint in vbotd.yaml, and the network") from err
 
 
-def _read(client: OpenAI, endpoint: Endpoint, messages: Sequence[Mapping[str, Any]]) -> bytes:
+def _read(client: OpenAI, endpoint: Endpoint, request: Mapping[str, Any], api: str) -> bytes:
     """Return the body of the answer, piece by piece: neither endless nor for ever."""
     deadline_s, body = time.monotonic() + endpoint.timeout_s, b""
-    create = client.chat.completions.with_streaming_response.create
-    with create(model=endpoint.model, messages=messages) as response:  # type: ignore[arg-type]  # plain dicts are fine
+    of: Any = client.responses if api == "responses" else client.chat.completions
+    with of.with_streaming_response.create(**request) as response:
         for piece in response.iter_bytes():
             body += piece
             if len(body) > MAX_REPLY_BYTES:
@@ -193,5 +216,8 @@ def _explain(status: int, said: str, endpoint: Endpoint, err: Exception) -> NoRe
               404: f"check model.endpoint and model.name ('{endpoint.model}')",
               413: "ask about fewer or smaller pictures", 429: "too many requests, or no credit: ask later"}
     words = plain(redacted(said, endpoint), MAX_ERROR).replace("\n", " ")
-    raise ModelError(f"{endpoint.url} refused with HTTP {status}{f': {words}' if words else ''} — "
-                     f"{remedy.get(status, 'ask later')}") from err
+    message = (f"{endpoint.url} refused with HTTP {status}{f': {words}' if words else ''} — "
+               f"{remedy.get(status, 'ask later')}")
+    if 300 <= status < 500:
+        raise NothingSpent(message, again=status in (408, 409, 429)) from err
+    raise ModelError(message) from err

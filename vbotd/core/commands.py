@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from vbotd.core import agent_turns
 from vbotd.core.admission import admitted, refusal
 from vbotd.core.advance import failures_in_a_row
 from vbotd.core.policy import REQUEST, WAITS, is_agent, ruling
@@ -23,6 +24,8 @@ def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances
     """Return the effect of a command and its answer, or its refusal."""
     verb = VERBS.get(seen.verb)
     try:
+        if seen.verb == agent_turns.VERB:
+            return [agent_turns.turn_taken(seen)]
         if verb is None:
             raise Refused(f"there is no command '{seen.verb}' — allowed: {', '.join(sorted(VERBS))}")
         ruled, why = ruling(state, seen, circumstances)
@@ -31,7 +34,7 @@ def decide_command(state: State, seen: CommandSeen, circumstances: Circumstances
         if ruled == "wait":
             return [_request(state, seen, why)]
         campaign, answer, effects = verb(state, seen, circumstances)
-    except Refused as refused:
+    except (Refused, agent_turns.NoTurn) as refused:
         return [e.CommandRefused(key=seen.key, verb=seen.verb, args=dict(seen.args), principal=seen.principal,
                                  why=str(refused))]
     return [e.CommandAccepted(key=seen.key, verb=seen.verb, args=dict(seen.args), principal=seen.principal,

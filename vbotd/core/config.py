@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vbotd.core.yaml_guard import read_tree
 from vbotd.errors import VbotdError
+
+WakeOn = Literal["campaign_closed", "trial_judged", "run_ended", "finding", "trouble"]
 
 
 class ConfigError(VbotdError):
@@ -26,6 +28,8 @@ class ModelConfig(BaseModel):
     key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
                                 description="the environment variable that holds the key; default: no key is needed")
     timeout_s: float = Field(default=60.0, gt=0, le=600, description="seconds until an answer is given up")
+    api: Literal["chat", "responses"] = Field(default="chat", description="the protocol that `vbotd agent` speaks")
+    sees: bool = Field(default=False, description="whether `vbotd agent` shows it pictures, too")
 
 
 class AgentsConfig(BaseModel):
@@ -38,6 +42,23 @@ class AgentsConfig(BaseModel):
     open: int = Field(default=2, ge=0, le=100, description="how many of them may be open at once; 0: none")
     may: list[Literal["pause", "resume", "cancel", "amend"]] = Field(
         default=[], description="what they may do to campaigns of people, too")
+    goal: str = Field(default="", max_length=4000, description="what `vbotd agent` is to do, in your words")
+    wake: list[WakeOn] = Field(default=[], description="at what the daemon starts `vbotd agent`; default: never")
+    wake_gap_min: float = Field(default=10.0, ge=0, le=10_000, description="minutes at least between two such starts")
+    turns: int = Field(default=30, ge=1, le=500, description="answers of the model in one session, at most")
+    answer_tokens: int = Field(default=2000, ge=50, le=100_000, description="tokens of one answer, at most")
+    tokens_per_wake: int = Field(default=400_000, ge=1, le=10**9, description="tokens of one session, in and out")
+    tokens_per_day: int = Field(default=2_000_000, ge=1, le=10**10, description="tokens of one day (UTC), in and out")
+    usd_per_day: float | None = Field(default=None, gt=0, le=100_000, description=(
+        "dollars of one day; needs the two prices"))
+    usd_per_million_in: float = Field(default=0.0, ge=0, le=10_000, description="price of a million tokens sent")
+    usd_per_million_out: float = Field(default=0.0, ge=0, le=10_000, description="price of a million tokens answered")
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> AgentsConfig:
+        if self.usd_per_day is not None and not (self.usd_per_million_in and self.usd_per_million_out):
+            raise ValueError("usd_per_day needs usd_per_million_in and usd_per_million_out")
+        return self
 
 
 class Config(BaseModel):

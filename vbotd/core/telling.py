@@ -58,6 +58,9 @@ def tell(event: Event) -> str:
             return f"{clean(event.verb, 40)} of {clean(event.principal, 60)}: {clean(event.answer)}"
         case e.CommandRefused():
             return f"{clean(event.verb, 40)} of {clean(event.principal, 60)}: {clean(event.why)}"
+        case e.AgentTurn():
+            return (f"turn {event.turn} of session {clean(event.session, 60)}: {clean(event.how, 120)}; "
+                    f"{counted(event.tokens, 'token')}" + (f", ${event.usd:.4f}" if event.usd else ""))
         case e.TrialJudged():
             return _judged(event)
         case e.CampaignPaused() | e.CampaignClosing() | e.RunFenced() | e.RunStopAsked():

@@ -338,13 +338,32 @@ class CommandRefused:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTurn:
+    """One call of the agent loop to its model: what was new in the prompt, what came back, what it cost.
+
+    `key` is unique to the call; `how` is "answered" or says why there is no answer; `tokens` count in and out, where
+    nobody knows as many as were set aside.
+    """
+
+    key: str
+    principal: str
+    session: str
+    turn: int
+    asked: str
+    answered: str = ""
+    how: str = "answered"
+    tokens: int = 0
+    usd: float = 0.0
+
+
 Event = (
     DaemonStarted | DaemonStopped | LaunchesHeld | LaunchesReleased | CatalogueChanged
     | CampaignAccepted | CampaignRefused | ScheduleFired | CampaignPaused | CampaignResumed | CampaignAmended
     | CampaignClosing | CampaignClosed | NoteAdded
     | TrialAdmitted | TrialExtended | ProposalRefused | TrialJudged
     | RunQueued | RunLaunched | RunFenced | RunStarted | RunAdopted | RunStopAsked | RunEnded | FindingMade
-    | PluginFailed | PluginBlocked | CommandAccepted | CommandRefused
+    | PluginFailed | PluginBlocked | CommandAccepted | CommandRefused | AgentTurn
 )
 
 

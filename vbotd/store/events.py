@@ -178,6 +178,9 @@ def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Store
             case e.CommandRefused() as c:
                 db.execute("INSERT INTO command VALUES (?, ?, ?, 0, ?, ?)",
                            (c.key, c.verb, c.principal, c.why, item.seq))
+            case e.AgentTurn() as c:
+                db.execute("INSERT INTO command VALUES (?, ?, ?, 1, ?, ?)",
+                           (c.key, "agent_turn", c.principal, "noted", item.seq))
 
 
 def _derived_rows(db: sqlite3.Connection) -> dict[tuple[str, str], tuple[object, ...]]:
