@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vbotd.store.tfevents import RunTail
-from vbotd.train import advantage_share, worker
+from vbotd.train import advantage_share, checkpoint, worker
 from vbotd.train.advantage_share import recording, shares
 from vbotd.train.tasks.terms import RewardTable
 
@@ -89,5 +90,7 @@ def test_a_resumed_run_measures_the_same_shares_in_the_same_iterations(run_folde
     assert {step for values in told.values() for step, _ in values} == {32, 96, 160, 224, 288}
     assert 0 < done < 224 and "share/trot_reward" in told and "share/fall_event" in told
     assert told_again == {tag: [pair for pair in values if pair[0] > done] for tag, values in told.items()}
+    ends = [checkpoint.load(max(folder.checkpoints.glob("ckpt_*.pt"))) for folder in (whole, again)]
+    assert all(torch.equal(weight, ends[1]["policy"][name]) for name, weight in ends[0]["policy"].items())
     for step in (32, 288):
         assert sum(value for values in told.values() for at, value in values if at == step) == pytest.approx(1.0)
