@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
+from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
-from vbotd.train.nets import Normaliser, entropy, gaussian_kl, log_prob
+from vbotd.train.nets import Normaliser, entropy, gaussian_kl, log_prob, mlp
 
 
 def test_normaliser_equals_numpy_over_all_batches():
@@ -29,3 +30,18 @@ def test_densities_equal_those_of_torch():
     torch.testing.assert_close(log_prob(action, mean, log_std), new.log_prob(action))
     torch.testing.assert_close(entropy(log_std), new.entropy()[0])
     torch.testing.assert_close(gaussian_kl(old_mean, old_log_std, mean, log_std), kl_divergence(old, new).mean())
+
+
+def test_the_single_operation_has_the_gradients_of_its_layers_bit_for_bit():
+    torch.manual_seed(0)
+    network = mlp(5, [16, 8], 3, last_gain=1.0)
+    obs = torch.randn(32, 5, requires_grad=True)
+    found = {}
+    for name, forward in (("whole", network), ("layers", lambda x: nn.Sequential.forward(network, x))):
+        network.zero_grad()
+        obs.grad = None
+        output = forward(obs)
+        output.square().sum().backward()
+        found[name] = [output.detach(), obs.grad, *(parameter.grad.clone() for parameter in network.parameters())]
+    assert all(torch.equal(one, other) for one, other in zip(found["whole"], found["layers"], strict=True))
+    assert found["whole"][1].abs().max() > 0.0
