@@ -21,6 +21,7 @@ from vbotd.core.plan import Done, Patience, plan
 from vbotd.core.sighting import Circumstances, FileSeen, Sighting
 from vbotd.core.state import State
 from vbotd.daemon import shim
+from vbotd.daemon.agent_waking import AgentWaker
 from vbotd.daemon.circumstances import circumstances_of, free_bytes
 from vbotd.daemon.clock import Alarms, last_due, schedule_since
 from vbotd.daemon.folders import FolderWatch
@@ -75,6 +76,7 @@ class Daemon:
         self._folders = FolderWatch((layout.inbox, layout.commands), self._wake.set, how=config.watch)
         self._notices = Notices()
         self._housekeeping = Housekeeping(layout, config.keep_gb)
+        self._waker = AgentWaker(layout, config)
         self._done = Done()
         self._later: list[Sighting] = []
         self._nonce = secrets.token_hex(8)
@@ -97,6 +99,7 @@ class Daemon:
         self._config = config
         self._launcher.fork_server, self._launcher.model_key = config.fork_server, config.model_key
         self._housekeeping.keep_gb = config.keep_gb
+        self._waker.config = config
         self._wake.set()
 
     def run(self) -> None:
@@ -206,6 +209,7 @@ class Daemon:
             elif self._questions.hooked("on_event", self.state.blocked):
                 self._questions.notice(item.event)
         self._reporting.update(stored, now, self.state)
+        self._waker.update(now)
 
     def _remember(self, catalogue: Catalogue) -> None:
         try:
