@@ -3,8 +3,8 @@
     python bench/nights.py [--nights 500] [--seed 1] [--save]
 
 A night tries 15 settings with one seed each, takes the best to the final with the baseline, and trains both with
-further seeds until `core.judge` has decided or the pairs are used up. One standard deviation (sd) is how far runs of
-one setting lie apart. Judged are nights of three kinds:
+further seeds until `core.judge` has decided, wants no more, or the pairs are used up. One standard deviation (sd) is
+how far runs of one setting lie apart. Judged are nights of three kinds:
 * all settings are equal: at most 5 % of the nights may confirm anything;
 * one setting is 2 sd better than all others: of the nights with it in the final, 80 % must confirm it with 6 pairs;
 * settings differ by chance: what is reported of the champion may lie 0.1 sd beside the truth in the mean.
@@ -28,7 +28,7 @@ from typing import Any
 
 from vbotd.core.interval import of_mean, of_rate
 from vbotd.core.judge import CONFIRM, SCORE, best_of, default_opinion, reported
-from vbotd.core.verdict.claims import claims_of, entrant
+from vbotd.core.verdict.claims import claim_of, claims_of, entrant
 from vbotd.core.verdict.looks import LOOKS
 from vbotd.core.verdict.noise import spread_over_seeds
 from vbotd.core.verdict.shrinkage import shrunken
@@ -202,7 +202,8 @@ def final(world: World, runs: Runs, trials: list[Trial], entering: Sequence[int]
             trial = trials[setting]
             opinion, _ = default_opinion(trial, runs.made, [t for t in trials if t.id != trial.id], TASK)
             trials[setting] = replace(trial, verdict=opinion.verdict, why=opinion.why)
-            if opinion.verdict != "inconclusive":
+            claim = claim_of(trial.id, claims_of(trials, runs.made, TASK.metric))
+            if claim is None or claim.ruling is None or claim.ruling.further is None:  # decided, or not worth more
                 open_now.remove(setting)
         if not open_now:
             return

@@ -20,7 +20,7 @@ from vbotd.domain.trial import Verdict
 
 ALPHA = 0.05  # of nights without a real difference may claim one
 WORSE = 0.01  # to throw out what was best in the search; with more, the champion's number becomes one that was chosen
-HOPE = 0.1  # the chance of a proof below which further pairs are not worth their training
+HOPE = 0.05  # the chance of a proof below which further pairs are not worth their training
 LIKELY = 0.5
 MARGIN = 1.0  # seed-to-seed spreads: a difference that one seed's luck makes is none that matters
 
