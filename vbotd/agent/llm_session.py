@@ -33,6 +33,7 @@ from vbotd.store.read import Reader
 
 PRINCIPAL = "agent:llm"
 BRIEF_TOKENS = 600
+LOCK_TRIES = 5
 
 
 def run_session(layout: Layout, *, goal: str = "", turns: int | None = None, once: bool = False, event: int = 0,
@@ -96,9 +97,19 @@ def only_session(layout: Layout) -> Iterator[None]:
     folder(layout).mkdir(parents=True, exist_ok=True)
     handle = os.open(folder(layout) / "session.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _locked(handle):
+            raise LockHeld("another session of the agent loop is at work here — wait until it ends")
         yield
-    except BlockingIOError as error:
-        raise LockHeld("another session of the agent loop is at work here — wait until it ends") from error
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Take the lock; tried for a moment, since a daemon that looks whether anybody has it holds it for as long."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
