@@ -76,6 +76,8 @@ def _baseline(history: History, options: Options) -> Proposal:
 
 def _more_seeds(experiment: Experiment, options: Options) -> Iterator[Proposal]:
     """Yield the further seeds of a change and of what it is compared with, the same for both."""
+    if not experiment.pairs:
+        return  # the first seed has yet to show whether it is worth more
     first = experiment.trial.seeds[0] if experiment.trial.seeds else 0
     tried = max(len(experiment.trial.seeds), len(experiment.base.seeds))
     is_even = len(experiment.trial.seeds) == len(experiment.base.seeds)

@@ -292,6 +292,10 @@ def test_no_more_seeds_are_asked_for_while_those_that_were_are_at_work(skill: Mo
     night = Night(skill, healed, lazy_or_good, remedies=[("alive_reward", 1.5)])
     night.round()
     night.round()
+    done, night.runs = night.runs, [run for run in night.runs if run.trial != "night/t002"]
+    night.trials[1] = replace(night.trials[1], judged=False)
+    assert night.ask() == [], "the first seed of the change is at work"
+    night.runs, night.trials[1] = done, replace(night.trials[1], judged=True)
     asked = night.ask()
     assert isinstance(asked, list) and [one.seeds for one in asked] == [(2, 3), (2, 3)]
     # Both have got their seeds, and none of the further runs has ended.
