@@ -69,7 +69,8 @@ def _with_seeds(history: History, trial: Trial, name: str, skill: str, number: i
     if not (new or is_short) or (not results_of(history, trial) and trial.judged) or not can_pay(history, extra):
         return None
     return extension(trial, skill, env_steps=horizon if is_short else None, seeds=new, why=(
-        f"{name}, with {len(new)} fresh seeds that chose nothing" + (", and to the end" if is_short else "")))
+        f"{name}, with {len(new)} fresh {'seed' if len(new) == 1 else 'seeds'} that chose nothing"
+        + (", and to the end" if is_short else "")))
 
 
 def audits(history: History, entries: Sequence[Entry], steps: Ladder, share: float, skill: str, view: View
