@@ -53,6 +53,16 @@ def test_a_damaged_store_is_replaced_by_the_newest_sound_copy_and_kept_beside_it
     assert count(layout.store) == 50
 
 
+@pytest.mark.parametrize("how", ["deleted", "emptied"])
+def test_a_store_that_is_gone_is_not_begun_anew_over_what_it_knew(layout: Layout, how: str):
+    back_up(layout, NOW)
+    layout.store.unlink() if how == "deleted" else layout.store.write_bytes(b"")
+    with pytest.raises(StoreError, match="the store is gone"):
+        EventStore(layout.store)
+    restore(layout)
+    assert count(layout.store) == 50
+
+
 def test_without_a_sound_copy_nothing_is_changed(layout: Layout):
     damaged = random.Random(2).randbytes(8192)
     layout.store.write_bytes(damaged)

@@ -164,6 +164,5 @@ def test_an_event_of_a_newer_version_says_so() -> None:
 def test_every_kind_of_event_has_a_codec() -> None:
     from vbotd.core.codec import adapter
 
-    assert len(KINDS) == 30
     for kind in KINDS.values():
         assert adapter(kind).json_schema()

@@ -59,7 +59,9 @@ def decode(kind: str, version: int, data: str) -> Event:
     try:
         event: Event = load(known, data)
     except ValidationError as error:
-        raise StoreError(f"event '{kind}' does not fit its kind: {error}") from error
+        first = str(error).splitlines()[-1].strip() if "json_invalid" not in str(error) else "it is no JSON"
+        raise StoreError(f"event '{kind}' does not fit its kind ({first[:200]}) — the store is damaged; "
+                         "'vbotd doctor --restore' puts the newest sound backup in its place") from error
     return event
 
 

@@ -18,7 +18,7 @@ from vbotd.domain.event import Event, Stored
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run, Trial
 from vbotd.errors import StoreError, StoreFull
-from vbotd.store.schema import DERIVED, connect_writer
+from vbotd.store.schema import DERIVED, REMEDY, connect_writer
 
 
 class EventStore:
@@ -97,9 +97,12 @@ class EventStore:
 
     def events(self) -> Iterator[Stored]:
         """Yield all events in their order."""
-        for seq, at, kind, version, data in self._db.execute(
-                "SELECT seq, at, kind, version, data FROM event ORDER BY seq"):
-            yield Stored(seq=seq, at=at, event=decode(kind, version, data))
+        try:
+            for seq, at, kind, version, data in self._db.execute(
+                    "SELECT seq, at, kind, version, data FROM event ORDER BY seq"):
+                yield Stored(seq=seq, at=at, event=decode(kind, version, data))
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise StoreError(f"{self.path}: an event cannot be read: {error} — {REMEDY}") from error
 
     def rebuild(self) -> tuple[str, ...]:
         """Fold all events anew into the derived tables; return the rows that had been different."""

@@ -83,6 +83,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     Raises: StoreError when the file is damaged, is something else, or is of a newer vbotd. It is left untouched.
     """
     fresh = not path.exists() or path.stat().st_size == 0
+    if fresh:
+        _refuse_to_start_over(path)
     try:
         db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         db.execute("PRAGMA busy_timeout=5000")
@@ -96,8 +98,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         if fresh or _version(db) == 0:
             db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; "
                              f"PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be opened: {error} — {_REMEDY}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be opened: {error} — {REMEDY}") from error
     return db
 
 
@@ -118,13 +120,22 @@ def connect_reader(path: Path) -> sqlite3.Connection:
                              "'vbotd run' finishes that")
         if version > SCHEMA_VERSION:
             raise StoreError(_newer(path, version))
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be read: {error} — {_REMEDY}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read: {error} — {REMEDY}") from error
     return db
 
 
-_REMEDY = ("nothing was changed; 'vbotd doctor --restore' puts the newest sound backup in its place and keeps this "
+REMEDY = ("nothing was changed; 'vbotd doctor --restore' puts the newest sound backup in its place and keeps this "
            "file beside it")
+
+
+def _refuse_to_start_over(path: Path) -> None:
+    """Refuse to make a new store where there was one: a disk that is not mounted, a file that was emptied."""
+    traces = [name for name in ("backups", "campaigns") if any((path.parent / name).glob("[!.]*"))]
+    if traces:
+        raise StoreError(f"{path}: the store is gone, but {' and '.join(f'{name}/' for name in traces)} beside it tell "
+                         "of one — is a disk not mounted? Nothing was made; 'vbotd doctor --restore' puts the newest "
+                         "sound backup there. To begin anew on purpose, move the folder state/ aside")
 
 
 def _version(db: sqlite3.Connection) -> int:
@@ -143,7 +154,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != APPLICATION_ID and tables:
-        raise StoreError(f"{path}: is a database, but not a vbotd store — {_REMEDY}")
+        raise StoreError(f"{path}: is a database, but not a vbotd store — {REMEDY}")
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise StoreError(f"{path}: is damaged ({verdict}) — {_REMEDY}")
+        raise StoreError(f"{path}: is damaged ({verdict}) — {REMEDY}")
