@@ -114,7 +114,7 @@ def _of_campaign(record: CampaignRecord, trials: tuple[Trial, ...], runs: tuple[
         yield _count(f"runs {outcome}", number, record.id, outcome)
     for verdict, number in Counter(trial.verdict for trial in judged if trial.verdict).items():
         yield _count(f"trials with the verdict {verdict}", number, record.id, verdict)
-    yield _count("env steps of training", sum(run.env_steps for run in runs if run.kind == "train"), record.id,
+    yield _count("env steps of training", sum(run.own_env_steps for run in runs if run.kind == "train"), record.id,
                  "env step")
     for gate in record.content.gates:
         yield Fact(label=f"gate {gate.tag}", value=gate.value, origin=record.id, words=frozenset({"gate"}),

@@ -49,7 +49,7 @@ def _lines(facts: Facts, record: CampaignRecord, closed: Stored) -> Iterator[str
     yield (f"- task {code(record.content.task)}, accepted {when(record.accepted_at, offset)}"
            + (f", gate {code(gate_words(record.content.gates))}" if record.content.gates else ""))
     yield (f"- {counted(len(trials), 'trial')}, {counted(len(runs), 'run')}, "
-           f"{count(sum(run.env_steps for run in runs if run.kind == 'train'))} env steps, "
+           f"{count(sum(run.own_env_steps for run in runs if run.kind == 'train'))} env steps, "
            f"{duration(sum(run.wall_s for run in runs))} of run time")
     best = ranked(facts, record)
     if best:

@@ -64,7 +64,8 @@ def _spent(facts: Facts) -> Iterator[Spent]:
 
 def _env_steps(facts: Facts, run: Run) -> int:
     beat = facts.heartbeats.get(run.id)
-    return max(run.env_steps, beat.env_steps if beat and run.is_live else 0)
+    reached = max(run.env_steps, beat.env_steps if beat and run.is_live else 0)
+    return max(0, reached - run.resumed_env_steps)
 
 
 def _wall_s(facts: Facts, run: Run) -> float:

@@ -143,3 +143,13 @@ class Run:
     def is_live(self) -> bool:
         """Say whether a process of this run may exist."""
         return self.status in LIVE
+
+    @property
+    def resumed_env_steps(self) -> int:
+        """The env steps of the checkpoint that it went on from, which were another run's."""
+        return int(self.spec.get("resumed_env_steps") or 0)
+
+    @property
+    def own_env_steps(self) -> int:
+        """The env steps that it did itself, once it has ended."""
+        return max(0, self.env_steps - self.resumed_env_steps)
