@@ -11,6 +11,7 @@ A place is armed by the variable `VBOTD_FAILPOINTS`, and only where the workspac
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import signal
@@ -18,6 +19,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+log = logging.getLogger("vbotd.failpoint")
 
 VARIABLE = "VBOTD_FAILPOINTS"
 MARK = ".vbotd-chaos"  # in the workspace's own folder
@@ -71,6 +74,7 @@ def hit(name: str) -> None:
 
 
 def _act(name: str, action: str) -> None:
+    log.warning("action=failpoint place=%s what=%s", name, action)
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif action.startswith("sleep:"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from contextlib import suppress
 
 import psutil
 
-from vbotd.chaos.scratch import Scratch
+from vbotd.chaos.scratch import Daemon, Scratch
 from vbotd.errors import StoreError, VbotdError
 from vbotd.store.inbox import send_command
 from vbotd.store.read import Reader
@@ -27,8 +26,11 @@ TRIALS = 6
 Told = Callable[[int, int], None]
 
 
-def kill_again_and_again(scratch: Scratch, kills: int, seed: int, told: Told = lambda done, of: None) -> Counter[str]:
+def kill_again_and_again(scratch: Scratch, kills: int, seed: int, told: Told = lambda done, of: None, *,
+                         longest_s: float = LONGEST_S) -> Counter[str]:
     """Kill so many times, let the daemon finish what is left, and return how often each kind of victim was hit.
+
+    `longest_s` is the longest time between a start and a kill.
 
     Raises: VbotdError when the daemon does not finish in five minutes after the last kill.
     """
@@ -42,7 +44,7 @@ def kill_again_and_again(scratch: Scratch, kills: int, seed: int, told: Told = l
         daemon = scratch.daemon
         if daemon is None or daemon.poll() is not None:
             daemon = scratch.start()
-        time.sleep(dice.uniform(SHORTEST_S, LONGEST_S))
+        time.sleep(dice.uniform(SHORTEST_S, longest_s))
         victim = dice.choices(VICTIMS, WEIGHTS)[0]
         if hit(scratch, daemon, victim, dice):
             done[victim] += 1
@@ -52,7 +54,7 @@ def kill_again_and_again(scratch: Scratch, kills: int, seed: int, told: Told = l
     return done
 
 
-def hit(scratch: Scratch, daemon: subprocess.Popen[bytes], victim: str, dice: random.Random) -> bool:
+def hit(scratch: Scratch, daemon: Daemon, victim: str, dice: random.Random) -> bool:
     """Kill one victim with SIGKILL; False where there is none of the kind just now."""
     runs = [process for process in run_processes(scratch) if process.pid != daemon.pid]
     shims = [process for process in runs if "shims" in " ".join(_command(process))]

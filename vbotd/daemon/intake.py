@@ -125,8 +125,9 @@ class Inbox:
                 path.rename(target)
             return
         target = _free(self._layout.rejected / seen.file)
-        path.rename(target)
+        # Order: the reasons first, so that no death in between leaves a refused file without them.
         write_atomic(target.with_name(target.name + ".why.md"), why_text(seen, target.name))
+        path.rename(target)
 
     def forget_command(self, key_or_path: str | Path) -> None:
         """Remove an answered command's file; its answer is in the store. A file that is no command is put aside."""
