@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick lint types arch check bench bench-walk bench-throughput reference-walker golden docs wheel clean
+.PHONY: help install demo test quick lint types arch check bench bench-walk bench-throughput gauntlet reference-walker golden docs wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: install ## every benchmark, one JSON line each
 
 bench-walk: install ## how long until the robot walks
 	$(BIN)/vbotd bench walk
+
+gauntlet: install ## everything that can go wrong made to go wrong, ~15 minutes; keeps the scoreboard
+	$(BIN)/python -m tests.gauntlet --save
 
 bench-throughput: install ## env steps a second against the bound of its parts; keeps the result
 	$(BIN)/vbotd bench throughput --save

@@ -40,6 +40,12 @@ def test_every_combination_has_one_answer(claim: str, alive: bool, exited: bool,
         assert exited or ("restarted" in event.reason) == (not same_boot)
 
 
+def test_a_run_whose_folder_was_deleted_is_lost_and_says_why() -> None:
+    event = reconcile(RUNNING, RunSeen(run=RUN.id, claim="shim", alive=False, bereft=True, swept=True))
+    assert isinstance(event, RunEnded)
+    assert (event.outcome, "folder was deleted" in event.reason) == ("lost", True)
+
+
 def test_an_unswept_tree_is_not_called_lost_yet() -> None:
     assert reconcile(RUNNING, RunSeen(run=RUN.id, claim="shim", alive=False)) is None
 

@@ -118,10 +118,10 @@ def die_at(folder: Path, name: str, passing: int) -> list[str]:
     return [f"{rule}: {line}" for line in (*told(verdict(scratch)), *unfinished(scratch))]
 
 
-def scene(folder: Path) -> Scratch:
+def scene(folder: Path, *, trials: int = 2) -> Scratch:
     """Return a workspace with a campaign, a file that will be refused, and two commands."""
     scratch = Scratch(folder, forked=True)
-    scratch.drop("night", trials=2, train_s=0.02)
+    scratch.drop("night", trials=trials, train_s=0.02)
     drop_campaign(scratch.layout, "broken.yaml", BROKEN)
     for number in (1, 2):
         send_command(scratch.layout, "resume", {"id": "nobody"}, principal="gauntlet", key=f"k{number}")

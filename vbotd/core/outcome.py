@@ -40,6 +40,7 @@ def reconcile(run: Run, seen: RunSeen) -> RunStarted | RunFenced | RunEnded | No
     if not seen.swept:
         return None
     why = ("the machine was restarted" if not seen.same_boot else
+           "its folder was deleted while it ran; every process of the run was looked for and ended" if seen.bereft else
            "its shim died without a word; every process of the run was looked for and ended")
     return RunEnded(campaign=run.campaign, trial=run.trial, run=run.id, outcome="lost", reason=why,
                     env_steps=seen.env_steps, checkpoint=seen.last_checkpoint, last_checkpoint=seen.last_checkpoint)

@@ -58,7 +58,8 @@ class RunSeen:
     """A live run's folder at one moment. The lock was read before `exit.json`, so a free lock and no exit is final.
 
     `fence` tells how our own bid for the claim ended where none was there: `won` proves that nothing was
-    started and nothing will be. `swept` says that every process of the run's token was looked for and ended.
+    started and nothing will be. `swept` says that every process of the run's token was looked for and ended,
+    `bereft` that its folder was taken from it while it ran.
     """
 
     run: str
@@ -74,6 +75,7 @@ class RunSeen:
     same_boot: bool = True
     fence: Literal["", "won", "lost"] = ""
     swept: bool = False
+    bereft: bool = False
     adopted_here: bool = True
     env_steps: int = 0
 

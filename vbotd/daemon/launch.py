@@ -118,6 +118,8 @@ class LocalLauncher:
         """Read claim, lock, exit and result, in the order that makes 'free lock and no exit' final."""
         folder = self._layout.run(run.id)
         claim = _json(folder / shim.name_of("claim", run.launch))
+        if claim is None and run.started_at is not None:
+            return self._without_claim(run, folder)
         if claim is None:
             return RunSeen(run=run.id, claim="none", alive=False, fence=self._fence(run, folder))
         if claim.get("by") != "shim" or claim.get("token") != run.token:
@@ -147,8 +149,13 @@ class LocalLauncher:
             return
         pid = self._shim_pid(run, folder)
         if pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGTERM if rung == "term" else signal.SIGUSR2)
+            with contextlib.suppress(OSError):
+                handle = os.pidfd_open(pid)
+                try:
+                    if self._shim_pid(run, folder) == pid:  # asked again: from here on the number may be anybody's
+                        signal.pidfd_send_signal(handle, signal.SIGTERM if rung == "term" else signal.SIGUSR2)
+                finally:
+                    os.close(handle)
         if rung == "kill":
             sweep(run.token, spare=pid)
 
@@ -168,7 +175,18 @@ class LocalLauncher:
         folder.mkdir(parents=True, exist_ok=True)
         won = shim.write_once(str(folder / shim.name_of("claim", run.launch)),
                               {"version": shim.PROTOCOL, "by": "daemon", "token": run.token, "at": time.time()})
+        if won:  # a shim that lives and has no claim after so long: somebody took it away, or it hangs
+            sweep(run.token)
         return "won" if won else "lost"
+
+    def _without_claim(self, run: Run, folder: Path) -> RunSeen:
+        """Look at a run that had begun and whose claim cannot be read: deleted with its folder, or out of reach."""
+        is_deleted = folder.parent.is_dir() and not os.path.lexists(folder / shim.name_of("claim", run.launch))
+        if is_deleted or run.status == "stopping":
+            sweep(run.token)
+        elif carriers(run.token):  # the whole disk may be gone for a moment, and it writes where it wrote
+            return RunSeen(run=run.id, claim="none", alive=True)
+        return RunSeen(run=run.id, claim="shim", alive=False, bereft=True, swept=True)
 
     def _shim_command(self, run: Run, folder: Path) -> list[str]:
         return [sys.executable, "-I", "-S", str(self._shim_copy()), str(folder), str(run.launch), run.token]
@@ -236,15 +254,22 @@ def exit_of(path: Path, token: str) -> ExitSeen | None:
 def sweep(token: str, spare: int | None = None) -> int:
     """Kill every process that carries a run's token in its environment; return how many there were."""
     count = 0
-    for process in psutil.process_iter():
-        try:
-            if process.pid in (os.getpid(), spare) or process.environ().get("VBOTD_TOKEN") != token:
-                continue
-            process.kill()
-            count += 1
-        except (psutil.Error, OSError):
-            continue
+    for process in carriers(token):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid not in (os.getpid(), spare):
+                process.kill()
+                count += 1
     return count
+
+
+def carriers(token: str) -> list[psutil.Process]:
+    """Return the processes that carry a run's token in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("VBOTD_TOKEN") == token:
+                found.append(process)
+    return found
 
 
 def last_checkpoint(run: str, folder: Path) -> CheckpointRef | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 
 from vbotd.core.state import State
@@ -18,6 +19,7 @@ log = logging.getLogger("vbotd.daemon")
 
 AT_MOST_EVERY_S = 1.0
 AT_LEAST_EVERY_S = 30.0
+REST = 4.0  # times as long as the last writing took: with a thousand campaigns the loop has other things to do
 SECTIONS_AFTER = (e.TrialJudged, e.CampaignClosed, e.CatalogueChanged)
 
 
@@ -26,7 +28,7 @@ class Reporting:
 
     def __init__(self, layout: Layout, questions: Questions) -> None:
         self._layout, self._questions = layout, questions
-        self._written_at = 0.0
+        self._written_at = self._took_s = 0.0
         self._dirty = True
         self._sections: object = ()
 
@@ -41,10 +43,11 @@ class Reporting:
         if self._sections != self._questions.sections:
             self._sections, self._dirty = self._questions.sections, True
         waited = now - self._written_at
-        if final or (self._dirty and waited >= AT_MOST_EVERY_S) or waited >= AT_LEAST_EVERY_S:
+        if final or (self._dirty and waited >= max(AT_MOST_EVERY_S, REST * self._took_s)) or waited >= AT_LEAST_EVERY_S:
             self._write(now, alive=not final)
 
     def _write(self, now: float, *, alive: bool) -> None:
+        began_s = time.monotonic()
         try:
             with Reader(self._layout.store) as reader:
                 write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive)
@@ -53,3 +56,4 @@ class Reporting:
         except Exception:
             self._written_at = now
             log.exception("action=write_views")
+        self._took_s = time.monotonic() - began_s

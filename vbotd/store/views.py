@@ -145,7 +145,8 @@ def _write_changed(path: Path, text: str) -> list[Path]:
     with suppress(OSError):
         if path.read_bytes() == text.encode():
             return []
-    write_atomic(path, text)
+    # Without fsync: a thousand campaigns have a thousand of them, and what a power cut takes is written anew.
+    write_atomic(path, text, durable=False)
     return [path]
 
 

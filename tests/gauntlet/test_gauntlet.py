@@ -1,0 +1,44 @@
+"""A small part of each row, as `make test` plays it. What took how long is no part of these tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.gauntlet.__main__ import all_rows, scoreboard
+from tests.gauntlet.adoption import adoption
+from tests.gauntlet.dropping import dropped_at_once
+from tests.gauntlet.errors import failing_writes
+from tests.gauntlet.images import damaged_images
+from tests.gauntlet.kills import all_rules, kills_at_places, random_kills
+from tests.gauntlet.recovery import recovery
+from tests.gauntlet.row import Play, Row, Trial
+from tests.gauntlet.zoo import hostile_workers, reused_pids
+from vbotd import failpoint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("row", "share"), [
+    (random_kills, 0.01), (kills_at_places, 0.08), (failing_writes, 0.02), (adoption, 0.02), (recovery, 0.02),
+    (dropped_at_once, 0.02), (hostile_workers, 0.1), (reused_pids, 0.05), (damaged_images, 0.02)],
+    ids=lambda value: getattr(value, "__name__", None))
+def test_a_small_part_of_a_row_holds(row: Play, share: float, tmp_path: Path) -> None:
+    assert row(Trial(folder=tmp_path, share=share, seed=2)).failures == ()
+
+
+def test_every_row_is_found() -> None:
+    assert {"random_kills", "kills_at_places", "failing_writes", "adoption", "recovery", "dropped_at_once",
+            "hostile_workers", "reused_pids", "damaged_images"} <= all_rows().keys()
+
+
+def test_the_daemon_dies_at_every_place_of_its_own() -> None:
+    assert {name for name, _ in all_rules()} == {name for name in failpoint.NAMES if not name.startswith("agent.")}
+
+
+def test_the_scoreboard_says_which_row_failed_and_how_to_repeat_it() -> None:
+    good = Row(name="kills", figure="0 lost", bar="0", ok=True)
+    bad = Row(name="drops", figure="12 s", bar="10 s", ok=False)
+    table = scoreboard([("random_kills", good), ("dropped_at_once", bad)]).splitlines()
+    assert table[2] == "| ok | kills | 0 lost | 0 | `python -m tests.gauntlet --rows random_kills` |"
+    assert table[3].startswith("| **failed** | drops | 12 s | 10 s |")
