@@ -302,6 +302,10 @@ def test_while_all_are_on_the_floor_the_first_rung_is_passed_over(skill: ModuleT
     begun = [trial.proposal.env_steps for trial in state.trials_of(NIGHT)]
     assert begun[:4] == [1000] * 4 and begun[-1] == 3000
     assert all(trial.env_steps >= 3000 for trial in state.trials_of(NIGHT)), "who stood there goes on, too"
+    before = history_of(state)
+    before = replace(before, record=replace(before.record, id="before-1122"))
+    _, said, _ = night(skill, climbing(confirm_seeds=0), slow, before)
+    assert {one.env_steps for one in said if not one.extends} == {3000}, "the next campaign knows"
 
 
 def test_a_small_budget_begins_fewer_and_keeps_back_what_confirming_costs(skill: ModuleType) -> None:
