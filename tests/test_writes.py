@@ -20,6 +20,8 @@ ALLOWED_IF_THERE: dict[str, str] = {
     "vbotd/daemon/launch.py": "a log is opened for appending and handed to the shim; nobody reads it by halves",
     "vbotd/daemon/forking.py": "the fork server's log, opened for appending and handed to it",
     "vbotd/host/server.py": "wraps the pipe to the daemon, no file",
+    "vbotd/chaos/forked.py": "wraps its own standard output and error, no file",
+    "vbotd/chaos/scratch.py": "a log is opened for appending and handed to the daemon; nobody reads it by halves",
     "vbotd/agent/plugin_process.py": "wraps the pipe to its parent, no file",
     "vbotd/daemon/housekeeping.py": "cuts the middle out of a log under the eyes of the process that appends to it",
     "vbotd/store/inbox.py": "fills a temporary file that must take its name by link, so as never to replace one",

@@ -84,9 +84,10 @@ def test_an_audit_that_fails_proves_nothing_and_stops_nothing():
 def test_an_audit_that_was_lost_is_tried_again_and_not_for_ever():
     state, _ = opened(trials=1)
     for attempt in (1, 2, 3):
-        run = f"night-1123/t001/audit-a{attempt}"
+        run, later = f"night-1123/t001/audit-a{attempt}", NOW + 100 * attempt  # the third one waits a little
+        state, _ = audited(state, now=later)
         assert state.runs[run].status == "launching"
-        state, _ = audited(state, RunSeen(run=run, claim="shim", alive=False, swept=True))
+        state, _ = audited(state, RunSeen(run=run, claim="shim", alive=False, swept=True), now=later)
     assert [run.kind for run in state.runs.values()] == ["audit"] * 3 + ["train"]
 
 

@@ -12,13 +12,14 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vbotd.errors import VbotdError
+from vbotd.layout import Layout
+
 
 class ForkedDaemon:
     """As much of `subprocess.Popen` as the tests need. Only a process with a single thread may make one."""
 
     def __init__(self, flags: Sequence[str], *, environment: Mapping[str, str], out: Path, folder: Path) -> None:
-        import vbotd.__main__
-        import vbotd.cli.run
         import vbotd.daemon.process  # noqa: F401  # loaded once, here, and not in every copy
 
         self.returncode: int | None = None
@@ -26,7 +27,7 @@ class ForkedDaemon:
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _become_daemon(("vbotd", "run", "--quiet", *flags), environment, out, folder)
+            _become_daemon("--until-idle" in flags, environment, out, folder)
         self._handle = os.pidfd_open(self.pid)
 
     def poll(self) -> int | None:
@@ -63,8 +64,8 @@ class ForkedDaemon:
         os.close(self._handle)
 
 
-def _become_daemon(arguments: Sequence[str], environment: Mapping[str, str], out: Path, folder: Path) -> None:
-    """Run the command line in the copy, and end with its exit code."""
+def _become_daemon(until_idle: bool, environment: Mapping[str, str], out: Path, folder: Path) -> None:
+    """Be what `vbotd run --quiet` is, in the copy, and end with its exit code."""
     code = 70
     try:
         gc.freeze()
@@ -80,12 +81,13 @@ def _become_daemon(arguments: Sequence[str], environment: Mapping[str, str], out
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(folder)
-        sys.argv = list(arguments)
-        from vbotd.__main__ import main
+        from vbotd.daemon.process import run_daemon
 
-        main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        run_daemon(Layout.find(), until_idle=until_idle, quiet=True)
+        code = 0
+    except VbotdError as error:
+        print(f"vbotd: {error}", file=sys.stderr, flush=True)
+        code = error.exit_code
     except BaseException:
         traceback.print_exc()
         code = 1
