@@ -56,10 +56,9 @@ def all_rows() -> dict[str, Play]:
         if module.name.startswith(("_", "test_")):
             continue
         loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-        for name, value in vars(loaded).items():
-            if inspect.isfunction(value) and value.__module__ == loaded.__name__ and not name.startswith("_") \
-                    and value.__annotations__ == {"trial": "Trial", "return": "Row"}:
-                found[name] = value
+        found |= {name: value for name, value in vars(loaded).items() if inspect.isfunction(value)
+                  and value.__module__ == loaded.__name__ and not name.startswith("_")
+                  and value.__annotations__ == {"trial": "Trial", "return": "Row"}}
     return found
 
 
@@ -116,9 +115,10 @@ def save(played: list[tuple[str, Row, float]], share: float, seed: int, wall_s: 
     where = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, Python {platform.python_version()}"
     TABLE.write_text(f"# Scoreboard\n\nWritten by `make gauntlet` with vbotd {__version__} on {day}: {where}; share "
                      f"{share:g}, seed {seed}, {wall_s:.0f} s in all.\n\n{table}\n")
+    rows = {name: {**asdict(row), "wall_s": round(seconds, 1)} for name, row, seconds in played}
     RESULTS.write_text(json.dumps({
         "day": day, "version": __version__, "where": where, "share": share, "seed": seed, "wall_s": round(wall_s),
-        "rows": {name: {**asdict(row), "wall_s": round(seconds, 1)} for name, row, seconds in played}}, indent=1) + "\n")
+        "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

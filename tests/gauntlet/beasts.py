@@ -26,7 +26,8 @@ ENDED = ("spam", "segfault", "exit_0_without_result", "exit_7", "huge_result", "
 SPAM_BYTES = 200 << 20
 HUGE_BYTES = 64 << 20
 SPARE_BYTES = 128 << 20
-SLEEP = [sys.executable, "-S", "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(900)"]
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(900)"
+SLEEP = [sys.executable, "-S", "-c", DEAF]
 
 
 @hookimpl
@@ -132,8 +133,7 @@ def forks(folder: Any) -> None:
 
 
 def deletes_folder(folder: Any) -> None:
-    """Delete its own folder, with the claim and the lock in it, once the daemon has seen it run."""
-    time.sleep(2.0)
+    """Delete its own folder, with the claim and the lock in it."""
     shutil.rmtree(folder.path, ignore_errors=True)
     forever()
 

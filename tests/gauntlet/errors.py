@@ -44,8 +44,8 @@ def failing_writes(trial: Trial) -> Row:
     wrong = tuple(line for each in swept for line in each.wrong)
     return Row(name="failing writes", bar="success or a loud stop, nothing acknowledged and lost", ok=not wrong,
                failures=wrong[:5],
-               figure=f"{sum(each.cases for each in swept)} failures of {len({place for place, _ in pairs})} places with "
-               f"{len({error for _, error in pairs})} errors: {sum(each.borne for each in swept)} borne, "
+               figure=f"{sum(each.cases for each in swept)} failures at {len({place for place, _ in pairs})} places "
+               f"with {len({error for _, error in pairs})} errors: {sum(each.borne for each in swept)} borne, "
                f"{sum(each.stopped for each in swept)} loud stops, {len(wrong)} wrong")
 
 

@@ -90,7 +90,7 @@ def kills_at_places(trial: Trial) -> Row:
 
 
 def all_rules() -> list[tuple[str, int]]:
-    """Return (place, passing): of the daemon's own; those of the agent loop are killed in tests/agent/test_llm_ledger."""
+    """Return (place, passing) of the daemon's own; at those of the agent loop tests/agent/test_llm_ledger kills."""
     rules = []
     for name in failpoint.NAMES:
         kind = name.partition(".")[0]
@@ -133,10 +133,8 @@ def unfinished(scratch: Scratch) -> list[str]:
     layout = scratch.layout
     left = [path.name for folder in (layout.inbox, layout.commands) for path in folder.iterdir() if path.name[0] != "."]
     found = [f"{name} still waits" for name in left]
-    for name in ("broken.yaml", "broken.yaml.why.md"):
-        if not (layout.rejected / name).exists():
-            found.append(f"rejected/{name} is not there")
-    return found
+    return found + [f"rejected/{name} is not there" for name in ("broken.yaml", "broken.yaml.why.md")
+                    if not (layout.rejected / name).exists()]
 
 
 def told(found: Verdict) -> list[str]:

@@ -94,8 +94,8 @@ def history(number: int, trials: int) -> Iterator[tuple[float, Event]]:
     """Yield the events of a closed campaign, as the stories of the other tests tell them."""
     campaign = f"past{number:04d}-1123"
     content: Any = stories.flat_night(name=f"past{number:04d}")
-    accepted = e.CampaignAccepted(campaign=campaign, content=content, sha256=f"{number:064x}", text="", file="past.yaml",
-                                  submitted_by="inbox")
+    accepted = e.CampaignAccepted(campaign=campaign, content=content, sha256=f"{number:064x}", text="",
+                                  file="past.yaml", submitted_by="inbox")
     at = stories.EVENING + 1000 * number
     yield at, accepted
     for each in range(1, trials + 1):

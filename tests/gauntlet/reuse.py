@@ -48,8 +48,8 @@ def main() -> None:
     reused, signalled = 0, []
     for number in range(count):
         run = Run(id=f"c/t{number:03d}/train-s1-a1", campaign="c", trial=f"c/t{number:03d}", kind="train", seed=1,
-                  attempt=1, status="running", queued_at=0.0, token=f"token-{number}", launch=1, launched_at=time.time(),
-                  started_at=time.time())
+                  attempt=1, status="running", queued_at=0.0, token=f"token-{number}", launch=1,
+                  launched_at=time.time(), started_at=time.time())
         folder = layout.run(run.id)
         folder.mkdir(parents=True)
         pid = child()

@@ -118,7 +118,8 @@ class LocalLauncher:
         """Read claim, lock, exit and result, in the order that makes 'free lock and no exit' final."""
         folder = self._layout.run(run.id)
         claim = _json(folder / shim.name_of("claim", run.launch))
-        if claim is None and run.started_at is not None:
+        if claim is None and (run.started_at is not None or (
+                run.token in self._shims and not (folder / "spec.json").exists())):  # deleted before we saw a claim
             return self._without_claim(run, folder)
         if claim is None:
             return RunSeen(run=run.id, claim="none", alive=False, fence=self._fence(run, folder))
