@@ -1,6 +1,6 @@
 """How often are the verdicts of a night wrong? Simulated nights whose truth is known, judged by the daemon's own code.
 
-    python bench/nights.py [--nights 500] [--seed 1] [--save]
+    python bench/nights.py [--nights 1000] [--seed 1] [--save]
 
 A night tries 15 settings with one seed each, takes the best to the final with the baseline, and trains both with
 further seeds until `core.judge` has decided, wants no more, or the pairs are used up. One standard deviation (sd) is
@@ -132,7 +132,7 @@ class Runs:
 def main() -> None:
     """Simulate, print a table to stderr and one JSON line to stdout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nights", type=int, default=500, help="of each kind")
+    parser.add_argument("--nights", type=int, default=1000, help="of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true", help=f"keep the result in bench/{RESULTS.name}")
     asked = parser.parse_args()
@@ -167,6 +167,8 @@ def night(world: World, dice: random.Random) -> Night:
     finalists = [s for s in by_score if s][:world.finalists]
     for entering in ([[s] for s in finalists] if world.in_turn else [finalists]):
         final(world, runs, trials, entering)
+    for setting in finalists:  # as the daemon does when a claim beside it has come to something
+        trials[setting] = judged(trials, setting, runs)
     promoted = [s for s in finalists if trials[s].verdict == "promote"]
     best_setting = max(range(SETTINGS), key=lambda s: runs.worth[s])
     champion = best_of(trials, TASK)
@@ -199,14 +201,19 @@ def final(world: World, runs: Runs, trials: list[Trial], entering: Sequence[int]
                 runs.evaluate(setting, seed)
                 trials[setting] = replace(trials[setting], seeds=(*trials[setting].seeds, seed))
         for setting in tuple(open_now):
-            trial = trials[setting]
-            opinion, _ = default_opinion(trial, runs.made, [t for t in trials if t.id != trial.id], TASK)
-            trials[setting] = replace(trial, verdict=opinion.verdict, why=opinion.why)
-            claim = claim_of(trial.id, claims_of(trials, runs.made, TASK.metric))
+            trials[setting] = judged(trials, setting, runs)
+            claim = claim_of(name_of(setting), claims_of(trials, runs.made, TASK.metric))
             if claim is None or claim.ruling is None or claim.ruling.further is None:  # decided, or not worth more
                 open_now.remove(setting)
         if not open_now:
             return
+
+
+def judged(trials: Sequence[Trial], setting: int, runs: Runs) -> Trial:
+    """Return a trial with the verdict that the core gives it now."""
+    trial = trials[setting]
+    opinion, _ = default_opinion(trial, runs.made, [t for t in trials if t.id != trial.id], TASK)
+    return replace(trial, verdict=opinion.verdict, why=opinion.why)
 
 
 def row_of(world: World, nights: Sequence[Night]) -> dict[str, Any]:
