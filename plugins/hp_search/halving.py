@@ -4,9 +4,9 @@ A trial begins with a part of its training. Of each rung's trials the best go on
 what they have done is not done again: with eta 3, 27 trials to R/9, 9 to R/3 and 3 to R cost 7 R.
 
 The rule is for few workers: nobody goes on before all of the rung are known. The instant promotion that serves
-hundreds of workers would fill the places here with whoever came first (docs/DECISIONS/0010). Only where a deadline may come at any time does
-a rung send trials up `early`, from `eta` results on, so that something is trained far when it comes; and even then
-nobody enters the last rung, the dear one, before all that could are known.
+hundreds of workers would fill the places here with whoever came first (docs/DECISIONS/0010). Only where a deadline
+may come at any time does a rung send trials up `early`, from `eta` results on, so that something is trained far when
+it comes; and even then nobody enters the last rung, the dear one, before all that could are known.
 """
 
 from __future__ import annotations
