@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tests.agent.calls import Caller, over_story
 from tests.agent.models import reply, scripted, session_over, told
 from tests.stories import MORNING
+from tests.waiting import wait_until
 from vbotd.agent.ask import ModelError
 from vbotd.agent.ledger import Ledger
 from vbotd.agent.llm import MOST_CALLS_A_TURN, shortened
@@ -164,6 +166,17 @@ def test_an_endless_answer_is_given_up(crash: Caller, chat):
     ending = session_over(crash.layout, chat, timeout_s=0.3).run("go")
     assert ending.ending == "endpoint" and "within 0.3 s" in ending.why
     assert spent(crash).tokens > 0  # it may have been billed
+
+
+def test_an_answer_that_breaks_off_is_one_that_did_not_come(crash: Caller, chat):
+    chat.hold = True
+    ends = threading.Thread(target=lambda: (wait_until(lambda: chat.asked), setattr(chat, "hold", False)))
+    ends.start()
+    chat.script = scripted("never heard", last="Here I am.")
+    ending = session_over(crash.layout, chat).run("go")
+    ends.join()
+    assert (ending.ending, ending.said) == ("done", "Here I am.")
+    assert "broke off" in waiting(crash, "turn-")[0]["args"]["how"]
 
 
 def test_an_endpoint_that_recovers_is_asked_on(crash: Caller, chat):

@@ -12,7 +12,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -186,13 +186,24 @@ def _read(client: OpenAI, endpoint: Endpoint, request: Mapping[str, Any], api: s
     deadline_s, body = time.monotonic() + endpoint.timeout_s, b""
     of: Any = client.responses if api == "responses" else client.chat.completions
     with of.with_streaming_response.create(**request) as response:
-        for piece in response.iter_bytes():
+        for piece in _pieces(response, endpoint):
             body += piece
             if len(body) > MAX_REPLY_BYTES:
                 raise ModelError(f"{endpoint.url} answered with more than {MAX_REPLY_BYTES:,} bytes")
             if time.monotonic() > deadline_s:
                 raise _too_slow(endpoint)
     return body
+
+
+def _pieces(response: Any, endpoint: Endpoint) -> Iterator[bytes]:
+    """Yield the pieces of a body. Once it has begun, the client lets through whatever its transport raises."""
+    try:
+        yield from response.iter_bytes()
+    except Exception as err:  # not GeneratorExit, which is none
+        if "Timeout" in type(err).__name__:
+            raise _too_slow(endpoint) from err
+        raise ModelError(f"{endpoint.url} broke off in the middle of its answer ({type(err).__name__}) — "
+                         "ask later") from err
 
 
 def _too_slow(endpoint: Endpoint) -> ModelError:

@@ -31,7 +31,7 @@ log = logging.getLogger("vbotd.daemon")
 LOOK_EVERY_S = 1.0
 A_PAGE = 1_000
 MOST_HANDLES = 5
-NICE = 10  # a session never takes a core from a campaign
+NICE = 5  # a session takes no core from a campaign
 AWAKE = ".awake.json"
 SLEEPER = "agent:llm"  # under which name the loop sleeps
 
