@@ -20,7 +20,7 @@ from vbotd import failpoint
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("row", "share"), [
-    (random_kills, 0.01), (kills_at_places, 0.08), (failing_writes, 0.02), (adoption, 0.02), (recovery, 0.02),
+    (random_kills, 0.01), (kills_at_places, 0.1), (failing_writes, 0.02), (adoption, 0.02), (recovery, 0.02),
     (dropped_at_once, 0.02), (hostile_workers, 0.1), (reused_pids, 0.05), (damaged_images, 0.02)],
     ids=lambda value: getattr(value, "__name__", None))
 def test_a_small_part_of_a_row_holds(row: Play, share: float, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from tests.gauntlet.adoption import BEAST, runs_of
 from tests.gauntlet.kills import tidy
 from tests.gauntlet.row import Row, Trial
 from tests.waiting import wait_until
-from vbotd.chaos.killing import run_processes
+from vbotd.chaos.killing import open_campaigns, run_processes
 from vbotd.chaos.scratch import Scratch
+from vbotd.daemon.housekeeping import LOG_BYTES
 from vbotd.domain.trial import Run
 from vbotd.store.inbox import send_command
 
@@ -51,14 +52,15 @@ def hostile_workers(trial: Trial) -> Row:
             if kind != "deletes_folder":
                 send_command(scratch.layout, "cancel", {"id": begun[_name(kind)].campaign}, principal="gauntlet")
         gone_s = _watch(scratch, {run.token: name for name, run in begun.items()}, asked)
-        wait_until(lambda: all(run.status == "ended" for run in runs_of(scratch) if run.kind == "train"), PATIENCE_S)
+        wait_until(lambda: not open_campaigns(scratch), PATIENCE_S)
         lived = daemon.poll() is None
         ended = {run.campaign.rsplit("-", 1)[0]: run for run in runs_of(scratch) if run.kind == "train"}
         for kind in kinds:
             is_so, wanted = ended[_name(kind)].outcome, TOLD.get(kind, "stopped")
             if is_so != wanted:
                 wrong.append(f"{kind}: told {is_so}, was {wanted} ({ended[_name(kind)].reason})")
-        time.sleep(0.5)
+        logs = [path for path in scratch.layout.runs.rglob("worker.log") if path.stat().st_size > LOG_BYTES]
+        wrong += [f"{path}: {path.stat().st_size >> 20} MB of log are kept" for path in logs]
         wrong += [f"stray process {process.pid} of {process.environ().get('VBOTD_TOKEN')}"
                   for process in run_processes(scratch)]
     finally:

@@ -88,6 +88,8 @@ def shorten(path: Path) -> bool:
             file.truncate(LOG_KEPT_BYTES)
             file.seek(0, os.SEEK_END)
             file.write(f"\n[vbotd: {size - 2 * LOG_KEPT_BYTES:,} bytes were cut out here]\n".encode() + end)
+    except FileNotFoundError:
+        return False
     except OSError as error:
         log.warning("action=shorten file=%s error=%s", path, error)
         return False

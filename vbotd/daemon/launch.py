@@ -20,6 +20,7 @@ from vbotd import failpoint
 from vbotd.core.sighting import ExitSeen, RunSeen
 from vbotd.daemon import shim
 from vbotd.daemon.forking import TOKEN_PLACE, ForkedShim, ForkServer
+from vbotd.daemon.housekeeping import shorten
 from vbotd.domain.trial import CheckpointRef, Run
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
@@ -136,6 +137,7 @@ class LocalLauncher:
         ended = exit_of(folder / shim.name_of("exit.json", run.launch), run.token)
         if ended is None and same_boot:
             sweep(run.token)
+        shorten(folder / "worker.log")  # here, too: a run may be over before the next round of the housekeeping
         result, problem = _result(folder)
         return RunSeen(**seen, exit=ended, result=result, result_problem=problem, swept=ended is None,
                        last_checkpoint=last_checkpoint(run.id, folder), log_tail=tail(folder / "worker.log"),
