@@ -43,8 +43,9 @@ def test_a_new_folder_is_in_order(call):
     report = called.json()
     assert called.code == 0, report
     assert report["ok"]
-    assert {"workspace", "daemon", "store", "backups", "configuration", "plugins", "python", "sqlite", "torch", "rendering",
-            "filesystem", "disk", "libraries", "mujoco", "temporary files"} == {c["name"] for c in report["checks"]}
+    assert {"workspace", "daemon", "store", "backups", "configuration", "plugins", "python", "sqlite", "torch",
+            "rendering", "filesystem", "disk", "libraries", "mujoco", "temporary files"} == {
+                c["name"] for c in report["checks"]}
 
 
 def test_a_line_says_what_to_do(call, home: Path):

@@ -78,10 +78,10 @@ class Config(BaseModel):
     opinion_s: float = Field(default=5.0, gt=0, description="deadline of a plugin's opinion")
     proposal_s: float = Field(default=60.0, gt=0, description="deadline of a plugin's proposal")
     crash_calm_s: float = Field(default=300.0, ge=0, le=3600, description=(
-        "after four deaths in five minutes a daemon only looks on for so many seconds, twice as long after each further "
-        "one; 0: never"))
+        "after four deaths in five minutes a daemon only looks on for so many seconds, twice as long after each "
+        "further one; 0: never"))
     keep_gb: float = Field(default=20.0, gt=0, le=1_000_000, description=(
-        "GiB that runs/ may take; beyond, checkpoints of closed campaigns go that nothing depends on, the oldest first"))
+        "GiB that runs/ may take; beyond, checkpoints of closed campaigns go that nothing needs, the oldest first"))
     watch: str = Field(default="auto", pattern="^(auto|inotify|polling)$", description="how the inbox is watched")
     fork_server: str = Field(default="auto", pattern="^(auto|always|never)$",
                              description="runs that start as copies of a process with torch loaded: auto (those of the "

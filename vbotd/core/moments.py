@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 SLIP_MPS = 0.3  # a foot that is slower in the middle of its stance is rolling on its sphere
 
 

@@ -22,8 +22,8 @@ MOST_EPISODES = 100_000  # beyond this many, "measure longer" is no advice
 
 def needs(facts: Facts) -> tuple[Need, ...]:
     """Return what needs a person, the most pressing first."""
-    return (*_daemon(facts), *_held(facts), *_requests(facts), *_paused(facts), *_audited(facts), *_failed(facts), *_blocked(facts),
-            *_rejected(facts), *_task_missing(facts), *_silent_runs(facts), *_gate_missed(facts))
+    return (*_daemon(facts), *_held(facts), *_requests(facts), *_paused(facts), *_audited(facts), *_failed(facts),
+            *_blocked(facts), *_rejected(facts), *_task_missing(facts), *_silent_runs(facts), *_gate_missed(facts))
 
 
 def gate_words(gates: tuple[Gate, ...]) -> str:

@@ -186,7 +186,8 @@ class Circumstances:
     skill wants done before anything is trained; `skills` are the cards by name, `mute` those that never propose;
     `judges` and `followers` are the plugins that answer those hooks, `followed` the runs about which the latter have
     been heard; `deadlines` is the epoch time at which a campaign has to be over; `nonce` makes this daemon's tokens
-    unique; `hold` says why nothing new may be started now ("": it may); `agents_may` are the commands that agents may give to campaigns of people, too.
+    unique; `hold` says why nothing new may be started now ("": it may); `agents_may` are the commands that agents
+    may give to campaigns of people, too.
     """
 
     now: float
