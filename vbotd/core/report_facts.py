@@ -18,7 +18,8 @@ RECENT_S = 48 * 3600.0  # a closed campaign, and what broke, stay in the report 
 # What the report reads of the past; everything else is in the records.
 REPORT_KINDS = (
     "DaemonStarted", "DaemonStopped", "LaunchesHeld", "LaunchesReleased", "CampaignRefused", "CampaignPaused",
-    "CampaignClosed", "NoteAdded", "ProposalRefused", "RunAdopted", "RunEnded", "RunFenced", "PluginFailed", "PluginBlocked", "CommandRefused",
+    "CampaignClosed", "NoteAdded", "ProposalRefused", "RunAdopted", "RunEnded", "RunFenced", "PluginFailed",
+    "PluginBlocked", "CommandRefused",
 )
 
 
