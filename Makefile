@@ -25,8 +25,8 @@ $(STAMP): pyproject.toml
 demo: install ## a small campaign from start to WAKE_UP.md, in this folder
 	$(BIN)/vbotd demo
 
-test: install ## all tests
-	$(BIN)/python -m pytest
+test: install ## all tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 quick: install ## the tests that take less than ten seconds each
 	$(BIN)/python -m pytest -m "not slow"
