@@ -50,7 +50,8 @@ WALK = TaskCard(
     ),
 )
 TASKS = {WALK.name: WALK}
-SKILLS = {name: SkillCard(name=name, summary=name) for name in ("hp_search", "curriculum", "vlm_capture")}
+SKILLS = {name: SkillCard(name=name, summary=name) for name in (
+    "hp_search", "curriculum", "reward_engineering", "vlm_capture")}
 HEAD = "version: 1\nname: a\ntask: vbot_walk_flat\n"
 
 DESIGN = """\

@@ -52,7 +52,7 @@ def hostile_workers(trial: Trial) -> Row:
             if kind != "deletes_folder":
                 send_command(scratch.layout, "cancel", {"id": begun[_name(kind)].campaign}, principal="gauntlet")
         gone_s = _watch(scratch, {run.token: name for name, run in begun.items()}, asked)
-        wait_until(lambda: not open_campaigns(scratch), PATIENCE_S)
+        wait_until(lambda: not open_campaigns(scratch) and not any(run.is_live for run in runs_of(scratch)), PATIENCE_S)
         lived = daemon.poll() is None
         ended = {run.campaign.rsplit("-", 1)[0]: run for run in runs_of(scratch) if run.kind == "train"}
         for kind in kinds:

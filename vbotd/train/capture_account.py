@@ -77,10 +77,15 @@ def metrics_of(words: Sequence[GateWord], stills: int) -> dict[str, Measured]:
 
 
 def findings_of(words: Sequence[GateWord]) -> list[dict[str, Any]]:
-    """Return what the gate found, for `result.json`: an error where no episode passes, a warning where one does not."""
+    """Return what the gate found, for `result.json`: an error where no episode passes, a warning where one does not.
+
+    What is unclear in every episode (too short to tell) is no proof of anything, and a warning.
+    """
     share = sum(word.passes for word in words) / len(words)
+    is_unclear = all(word.kind == "unclear" for word in words)
     return [{
-        "rule": RULE, "level": "info" if share == 1.0 else "warning" if share else "error", "value": share,
+        "rule": RULE, "value": share,
+        "level": "info" if share == 1.0 else "warning" if share or is_unclear else "error",
         "message": f"the kinematic gate: {summary(words)}",
         "fix": "" if share == 1.0 else "look at the run's capture/contact_sheet.png, and at what the reward pays",
     }]  # fmt: skip

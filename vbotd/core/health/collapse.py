@@ -105,6 +105,8 @@ def first_decline(points: Sequence[tuple[int, float]], horizon: int, limits: Thr
         low = value if low is None else min(low, value)
         if peak is None or value > peak[1]:
             peak = (block, value)
+        if is_rate and peak[1] < limits.collapse_least_rate:
+            continue  # it has learnt next to nothing yet, so there is nothing to lose
         spread = max(peak[1] - low, 0.0)
         scale = max(abs(peak[1]), 0.1 * spread, 1e-12)
         drawdown = (peak[1] - value) / scale

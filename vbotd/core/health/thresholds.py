@@ -17,7 +17,7 @@ class Thresholds:
     `*_points` count kept points of a series (one an iteration in a short run), `*_blocks` hundredths of a run.
     """
 
-    version: int = 2
+    version: int = 3
 
     # The window that slow rules look at, and how often something must be seen.
     window_rate: float = 0.15  # of the run
@@ -31,6 +31,7 @@ class Thresholds:
 
     # Peak, then decline.
     collapse_grace_rate: float = 0.10  # of the run, in which nothing is a peak
+    collapse_least_rate: float = 0.15  # of success; below, nothing is learnt that could be lost [M]
     collapse_drawdown: float = 0.15  # of the peak [A]
     collapse_critical: float = 0.40  # [A]
     collapse_sigmas: float = 4.5  # of the blocks' noise [M]; 3 [A] took the peak of a flat, noisy curve for one
