@@ -70,6 +70,14 @@ class Iteration:
 
 def audit(folder: RunFolder) -> None:
     """Audit as `spec.json` says: a run like any other, whose result holds findings."""
+    conduct(folder, "audit", examine)
+
+
+def conduct(folder: RunFolder, what: str, examined: Callable[[RunSpec, Tell], dict[str, Any]]) -> None:
+    """Do an examination as a run: heartbeats, a stop where one is asked for, its report and its findings.
+
+    Writes: `<what>.json` with the report, spaces as `_`; `result.json`.
+    """
     began_s = time.perf_counter()
     spec = folder.spec()
     threads.apply(spec.threads)
@@ -77,15 +85,15 @@ def audit(folder: RunFolder) -> None:
     def tell(doing: str, share: float) -> None:
         if folder.stop_requested():
             raise Stopped
-        folder.heartbeat(phase=f"audit: {doing}", env_steps=round(1000 * share), total_env_steps=1000,
+        folder.heartbeat(phase=f"{what}: {doing}", env_steps=round(1000 * share), total_env_steps=1000,
                          env_steps_per_s=0.0, success_rate=None)  # fmt: skip
 
     try:
-        report = examine(spec, tell)
+        report = examined(spec, tell)
     except Stopped:
         folder.write_result({"outcome": "stopped", "reason": "asked to stop", "env_steps": 0, "metrics": {}})
         return
-    write_json_atomic(folder.path / "audit.json", report)
+    write_json_atomic(folder.path / f"{what.replace(' ', '_')}.json", report)
     folder.write_result(
         {
             "outcome": "finished",

@@ -18,9 +18,7 @@ import numpy as np
 from vbotd.core.probe_sums import HONEST, Measured, ProbeSums, costs, num, payers, ratio
 from vbotd.domain.finding import Finding
 from vbotd.domain.task import TaskCard
-from vbotd.store.files import write_json_atomic
-from vbotd.train import threads
-from vbotd.train.audit import MAX_CONTROL_STEPS, Stopped, measured_of, probe_json
+from vbotd.train.audit import MAX_CONTROL_STEPS, conduct, measured_of, probe_json
 from vbotd.train.cheats import FAMILIES, Family
 from vbotd.train.probes import Probe, Rolled, probes_for, roll
 from vbotd.train.runio import RunFolder, RunSpec
@@ -96,26 +94,7 @@ class Cem:
 
 def red_team(folder: RunFolder) -> None:
     """Attack the reward as `spec.json` sets it: a run like any other, whose result holds findings."""
-    began_s = time.perf_counter()
-    spec = folder.spec()
-    threads.apply(spec.threads)
-
-    def tell(doing: str, share: float) -> None:
-        if folder.stop_requested():
-            raise Stopped
-        folder.heartbeat(phase=f"red team: {doing}", env_steps=round(1000 * share), total_env_steps=1000,
-                         env_steps_per_s=0.0, success_rate=None)  # fmt: skip
-
-    try:
-        report = attack(spec, tell)
-    except Stopped:
-        folder.write_result({"outcome": "stopped", "reason": "asked to stop", "env_steps": 0, "metrics": {}})
-        return
-    write_json_atomic(folder.path / "red_team.json", report)
-    folder.write_result({
-        "outcome": "finished", "reason": "", "env_steps": report["env_steps"],
-        "wall_s": round(time.perf_counter() - began_s, 3), "simulated_s": report["env_steps"] * report["control_dt_s"],
-        "checkpoint": None, "metrics": {}, "findings": report["findings"]})  # fmt: skip
+    conduct(folder, "red team", attack)
 
 
 def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: float = SEARCH_S,
