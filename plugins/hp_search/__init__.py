@@ -49,7 +49,5 @@ def vbotd_wake_up(histories: Sequence[History]) -> Section | None:
 
 def options_of(history: History) -> Options | None:
     """Return the campaign's block of this skill, or None where it does not name the skill."""
-    for use in history.campaign.skills:
-        if use.name.replace("_", "-") == SKILL:
-            return Options.model_validate(dict(use.options))
-    return None
+    use = history.campaign.skill(SKILL)
+    return Options.model_validate(dict(use.options)) if use else None

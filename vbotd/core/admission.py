@@ -154,9 +154,8 @@ def _may_change(proposal: Proposal, content: Campaign, circumstances: Circumstan
     """Return the beginnings of keys that the proposer may set: its skill's, where the campaign names that skill."""
     def plain(name: str) -> str:
         return name.replace("_", "-")
-    used = {plain(skill.name) for skill in content.skills}
     return tuple(prefix for card in circumstances.skills.values()
-                 if plain(card.name) == plain(proposal.proposer) and plain(card.name) in used
+                 if plain(card.name) == plain(proposal.proposer) and content.skill(card.name)
                  for prefix in card.may_change)
 
 

@@ -49,8 +49,7 @@ def is_awaited(state: State, campaign: CampaignRecord, circumstances: Circumstan
 def preflights(campaign: CampaignRecord, circumstances: Circumstances) -> tuple[tuple[str, str], ...]:
     """Return (run kind, worker) of what is done before a campaign's first training: the audit, then its skills' own."""
     task, entries = campaign.content.task, circumstances.entries
-    named = {skill.name.replace("_", "-") for skill in campaign.content.skills}
-    own = [kind for skill, kinds in circumstances.preflights.items() if skill.replace("_", "-") in named
+    own = [kind for skill, kinds in circumstances.preflights.items() if campaign.content.skill(skill)
            for kind in kinds]
     return tuple((kind, entry) for kind in (AUDIT, *own) if (entry := audit_entry(task, entries, kind)))
 

@@ -97,3 +97,8 @@ class Campaign:
     stages: tuple[Stage, ...] = ()
     schedule: Schedule | None = None
     note: str = ""
+
+    def skill(self, name: str) -> SkillUse | None:
+        """Return how a skill is used, None where the campaign does not name it; `-` and `_` are the same."""
+        wanted = name.replace("_", "-")
+        return next((use for use in self.skills if use.name.replace("_", "-") == wanted), None)
