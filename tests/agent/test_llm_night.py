@@ -17,10 +17,10 @@ from tests.daemon.workspace import ROOT, Workspace, campaign, make_workspace
 from tests.waiting import wait_until
 from vbotd.core.agent_waking import cause
 from vbotd.daemon.agent_waking import environment
-from vbotd.daemon.launch import is_locked
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
 from vbotd.domain.finding import Finding
+from vbotd.store.locks import is_locked
 
 KEY = "plain-words-of-a-key"
 NIGHT = campaign(name="small", trials=30, extra="search: {space: {ppo.skill: {uniform: [0.1, 0.9]}}}").replace(

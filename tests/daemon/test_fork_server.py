@@ -21,9 +21,10 @@ from tests.daemon.workspace import ROOT, Workspace, campaign, make_workspace
 from tests.waiting import wait_until
 from vbotd.daemon import forking, shim
 from vbotd.daemon.forking import ForkServer
-from vbotd.daemon.launch import LocalLauncher, is_locked
+from vbotd.daemon.launch import LocalLauncher
 from vbotd.domain.trial import Run
 from vbotd.store.inbox import send_command
+from vbotd.store.locks import is_locked
 
 SERVER_KILLS = 6
 

@@ -9,7 +9,6 @@ known to be alive.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -28,6 +27,7 @@ from vbotd.agent.verbs import LARGEST_OUTPUT, parse_output, verb_command, verb_e
 from vbotd.core.wording import clean
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, write_json_atomic
+from vbotd.store.locks import is_locked
 
 MOST_AT_ONCE = 2
 MOST_KEPT = 100
@@ -87,7 +87,7 @@ def look(layout: Layout, handle: str) -> Job:
     tool, began_at = str(request.get("tool")), float(request.get("at") or 0.0)
     ended = _json(folder / "exit.json")
     if ended is None:
-        alive = _is_locked(folder / "lock") or time.time() - began_at < GRACE_S
+        alive = is_locked(folder / "lock") or time.time() - began_at < GRACE_S
         # It may have ended between the two looks.
         ended = _json(folder / "exit.json")
         if ended is None:
@@ -125,20 +125,6 @@ def _forget_old(layout: Layout) -> None:
     for job in all_jobs(layout)[:-MOST_KEPT]:
         if job.state != "running":
             shutil.rmtree(folder_of(layout, job.handle), ignore_errors=True)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -19,11 +19,12 @@ from typing import Any
 
 from vbotd.core.agent_waking import KINDS, cause
 from vbotd.core.config import Config
-from vbotd.daemon.launch import ENV_KEPT, MODEL_ENV, is_locked
+from vbotd.daemon.launch import ENV_KEPT, MODEL_ENV
 from vbotd.domain.event import Stored
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, write_json_atomic
+from vbotd.store.locks import is_locked
 from vbotd.store.read import Reader
 
 log = logging.getLogger("vbotd.daemon")

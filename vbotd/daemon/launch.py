@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import signal
@@ -24,6 +23,7 @@ from vbotd.daemon.housekeeping import shorten
 from vbotd.domain.trial import CheckpointRef, Run
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json, sha256_of, write_atomic, write_json_atomic
+from vbotd.store.locks import is_locked
 
 ENV_KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
             "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "VBOTD_BACKEND", "MUJOCO_GL", "DISPLAY", "XDG_RUNTIME_DIR")
@@ -225,21 +225,6 @@ def worker_environment(run: Run, layout: Layout, environ: Mapping[str, str], mod
     threads = str(run.threads)
     return {**kept, "VBOTD_HOME": str(layout.home), "VBOTD_TOKEN": run.token,
             "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONUNBUFFERED": "1"}
-
-
-def is_locked(path: Path) -> bool:
-    """Say whether a process holds the lock of a run. A missing file is not locked."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
 
 
 def exit_of(path: Path, token: str) -> ExitSeen | None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from vbotd.errors import LockHeld
+from vbotd.store.locks import is_locked
 
 PATIENCE_S = 1.0  # 'vbotd status' holds the lock for microseconds when it looks whether anybody does
 
@@ -40,13 +41,6 @@ class WorkspaceLock:
 def holder_of(path: Path) -> str | None:
     """Return who holds the lock ("pid 4121, since ..."), or None when no daemon runs here."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return path.read_text(errors="replace")[:100].strip() or "unknown" if is_locked(path) else None
     except OSError:
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        return os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
-    finally:
-        os.close(descriptor)

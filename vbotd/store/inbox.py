@@ -6,7 +6,6 @@ leave a file and read the store, so what they ask survives a daemon that is down
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 from vbotd.errors import StoreError, VbotdError
 from vbotd.layout import Layout
 from vbotd.store.files import write_json_atomic
+from vbotd.store.locks import is_locked
 from vbotd.store.read import Reader
 
 COMMAND_VERSION = 1
@@ -118,17 +118,9 @@ def wait_in_store(layout: Layout, look: Callable[[Reader], _T | None], timeout_s
 def daemon_is_running(layout: Layout) -> bool:
     """Say whether a daemon holds the lock of the workspace. The file alone says nothing, it stays behind."""
     try:
-        handle = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        return is_locked(layout.lock)
+    except OSError:  # a lock that we may not open is no daemon of ours
         return False
-    try:
-        # Shared and for a microsecond: two that look at once must not take each other for a daemon.
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _write_durable(path: Path, data: bytes) -> None:
