@@ -23,8 +23,11 @@ from .rungs import DIFFICULTY
 
 @hookimpl
 def vbotd_skills() -> list[SkillCard]:
-    """Declare the skill, the model of its block, and that it sets difficulties between the stages' own."""
-    return [SkillCard(name=SKILL, check=f"{__name__}:Options", may_change=(DIFFICULTY,),
+    """Declare the skill, the model of its block, and that it sets difficulties between the stages' own.
+
+    It climbs last, with the best setting that the other skills have found.
+    """
+    return [SkillCard(name=SKILL, check=f"{__name__}:Options", may_change=(DIFFICULTY,), last=True,
                       summary="climbs stages by gates on held-out success, goes back where one is forgotten")]
 
 

@@ -14,7 +14,7 @@ from vbotd.domain.metric import Measurement
 from .bounds import is_out_of_reach, passes, pooled, sure_drop
 from .evidence import Attempt, memory_key
 from .options import Options
-from .rungs import Rung, between
+from .rungs import DIFFICULTY, Rung, between
 
 GATE_TIMES = 2  # evaluations in a row
 MEMORY_TIMES = 2  # before a stage counts as forgotten
@@ -105,7 +105,8 @@ def is_through(rung: Rung, attempt: Attempt) -> bool:
 
 def is_out_of_question(rung: Rung, attempt: Attempt) -> bool:
     """Say whether the trial's score, where it was made at the rung's difficulty, misses the gate whatever the luck."""
-    return dict(attempt.trial.proposal.params) == dict(rung.changed) and any(
+    trained = {key: value for key, value in attempt.trial.proposal.params.items() if key.startswith(DIFFICULTY)}
+    return trained == dict(rung.changed) and any(
         is_out_of_reach(gate, attempt.scored.get(gate.tag)) for gate in rung.gates)
 
 

@@ -10,6 +10,7 @@ from vbotd.domain.skill import Exhausted, FollowUp, Opinion
 from vbotd.domain.trial import Proposal, Run, WarmStart
 
 from .bounds import passes
+from .carried import found_before, settings_of
 from .evidence import SKILL, Attempt, attempts_of, evaluated, memory_key, purpose
 from .ladder import Ladder, Score, after, climbed, is_out_of_question, is_through, suspects
 from .options import Options
@@ -58,14 +59,18 @@ def _begun(history: History, ladder: Ladder, rung: Rung, options: Options) -> Pr
     lost = [stage for stage in ladder.stages() if stage.name in ladder.forgotten
             and ladder.rungs.index(stage) < ladder.rungs.index(rung)] if options.rehearse else []
     wider = rehearsed(rung, lost)
+    found = found_before(history)
+    settings = settings_of(found, history.campaign)
     warm = warm_start(history, ladder, rung, options)
     reasons = [_why_now(ladder, rung)]
     if wider:
         reasons.append(f"trained on {', '.join(wider)} that take in {', '.join(stage.name for stage in lost)}")
     reasons.append(f"from {warm.trial.rpartition('/')[2]}" if warm else "from scratch")
+    if found and settings:
+        reasons.append(f"with the settings of {found.id.rpartition('/')[2]}, the best that was found")
     if ladder.tries:
         reasons.append(f"begun in another way, since {ladder.tries[-1].name} ended: {ladder.tries[-1].why[:120]}")
-    return Proposal(params={**rung.changed, **wider}, proposer=SKILL, stage=rung.stage, task=rung.task,
+    return Proposal(params={**settings, **rung.changed, **wider}, proposer=SKILL, stage=rung.stage, task=rung.task,
                     env_steps=rung.env_steps, warm_start=warm, why="; ".join(reasons))
 
 
@@ -80,6 +85,8 @@ def _why_now(ladder: Ladder, rung: Rung) -> str:
 def warm_start(history: History, ladder: Ladder, rung: Rung, options: Options) -> WarmStart | None:
     """Return how a rung is begun; slower and without the optimiser after a failure, then from the last checkpoint."""
     trial = _source(history, ladder, rung)
+    if not trial and not rung.source and rung is ladder.rungs[0] and (found := found_before(history)) is not None:
+        trial = found.id  # it was trained for this very stage
     if not trial:
         return None
     factor = options.learning_rate if rung.factor is None else rung.factor

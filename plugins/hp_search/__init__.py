@@ -40,10 +40,12 @@ def vbotd_propose(history: History, count: int, view: View) -> list[Proposal] | 
 @hookimpl
 def vbotd_wake_up(histories: Sequence[History]) -> Section | None:
     """Say what was varied, what was best, what it is worth with fresh seeds, and what seems to have mattered."""
+    from .planning import part_of
     from .words import report_lines
 
-    lines = report_lines([(history, options) for history in histories
-                          if (options := options_of(history)) is not None and history.trials], SKILL)
+    nights = [(part_of(history, options.share), options) for history in histories
+              if (options := options_of(history)) is not None]
+    lines = report_lines([(history, options) for history, options in nights if history.trials], SKILL)
     return Section(title="Hyper-parameter search", lines=lines) if lines else None
 
 

@@ -35,7 +35,7 @@ def winner(history: History) -> Trial | None:
     """Return the best trial that was trained to the end with the search's seed, None before there is one."""
     horizon = horizon_of(history)
     ranked = [((value_of(history, known[-1]), -trial.number), trial) for trial in history.trials
-              if (known := results_of(history, trial)) and known[-1].env_steps >= horizon and not trial.stage]
+              if (known := results_of(history, trial)) and known[-1].env_steps >= horizon]
     return max(ranked, key=lambda item: item[0])[1] if ranked else None
 
 

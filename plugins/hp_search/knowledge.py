@@ -88,7 +88,7 @@ def is_comparable(history: History, other: History, trial: Trial) -> bool:
     Other campaigns may have fixed other settings; in this one, another skill may have changed what the space leaves be.
     """
     mine, its = history.campaign.train, other.campaign.train
-    if other.campaign.task != history.campaign.task or trial.stage or trial.warm_start is not None:
+    if other.campaign.task != history.campaign.task or trial.warm_start is not None:
         return False
     if horizon_of(other) != horizon_of(history) or mine.num_envs != its.num_envs:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
+from vbotd.domain.ground import ground_of, placed
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted
 from vbotd.domain.task import ParamValue
@@ -15,7 +16,7 @@ from .confirm import audits, confirming
 from .halving import Move, after, next_move
 from .knowledge import is_comparable, knowledge
 from .options import Options
-from .planning import affordable, confirming_seeds
+from .planning import affordable, confirming_seeds, part_of
 from .results import horizon_of
 from .rungs import Bracket, bracket_of, going_on, is_halving, millions
 from .space import grid, key_of, to_optuna
@@ -27,7 +28,14 @@ from .words import why
 def next_proposals(history: History, options: Options, view: View, count: int, skill: str
                    ) -> list[Proposal] | Exhausted:
     """Return what the free places are best used for; nothing while there is something to wait for."""
-    elsewhere = [other for other in view.histories(history.campaign.task) if other.record.id != history.record.id]
+    moves = _moves_on_the_ground(part_of(history, options.share), options, view, count, skill)
+    return moves if isinstance(moves, Exhausted) else placed(moves, history.campaign)
+
+
+def _moves_on_the_ground(history: History, options: Options, view: View, count: int, skill: str
+                         ) -> list[Proposal] | Exhausted:
+    elsewhere = [ground_of(other) for other in view.histories(history.campaign.task)
+                 if other.record.id != history.record.id]
     if is_halving(history, options):
         return _climbing(history, options, view, count, skill, elsewhere)
     room = min(count, _room(history))

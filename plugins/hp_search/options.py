@@ -39,13 +39,16 @@ class Options(BaseModel):
         "'reward.fall_event < -1'"))
     strategy: Strategy = Field("auto", description=(
         "halving: all trials train a part of the way, the best third goes on from its checkpoint, and the best third "
-        "of those to the end; plain: every trial trains to the end; auto: halving from 9 trials on, without stages"))
+        "of those to the end; plain: every trial trains to the end; auto: halving from 9 trials on"))
     eta: int = Field(3, ge=2, le=10, description="halving: one of so many goes on to the next rung")
     rungs: int = Field(3, ge=2, le=5, description=(
         "halving: rungs with the last; with 3 and eta 3 they are a ninth, a third, and all of train.env_steps"))
     confirm_seeds: int | None = Field(None, ge=0, le=20, description=(
         "fresh seeds that the best trial and the baseline train with at the end, so that what is reported did not "
         "choose; by default 2 with halving, as far as the budget allows, and none without"))
+    share: float = Field(0.5, gt=0.0, le=1.0, description=(
+        "share of the budget that the search takes at most where a curriculum climbs after it; it then searches on the "
+        "first stage"))
     audit_share: float = Field(0.05, ge=0.0, le=0.5, description=(
         "halving: share of the trials left behind that train to the end all the same, to learn what leaving costs"))
 

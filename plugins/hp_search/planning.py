@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vbotd.domain.ground import CLIMBER, ground_of
 from vbotd.domain.history import History
 
 from .halving import Plan
@@ -65,6 +66,20 @@ def _sizes(trials: int, width: float, steps: Ladder, eta: int, first: int) -> tu
     """Return how many trials each rung sees; on a rung that is passed over, as many as on the first that is not."""
     return tuple(trials if place <= first else min(trials, max(1, math.floor(trials * width / eta**(place - first))))
                  for place in range(len(steps.rungs)))
+
+
+def part_of(history: History, share: float) -> History:
+    """Return the part of a campaign that a search is about: all of it, or its first stage and a share of the budget."""
+    campaign = history.campaign
+    ground = ground_of(history)
+    if not campaign.stages or campaign.skill(CLIMBER) is None:
+        return ground
+    budget = campaign.budget
+    part = replace(
+        budget, trials=max(1, math.floor(budget.trials * share)),
+        hours=None if budget.hours is None else budget.hours * share,
+        env_steps=None if budget.env_steps is None else math.floor(budget.env_steps * share))
+    return replace(ground, record=replace(ground.record, content=replace(ground.campaign, budget=part)))
 
 
 def affordable(history: History) -> float:

@@ -116,7 +116,7 @@ def is_collapsed(history: History, trial: Trial) -> bool:
 def entries_of(history: History, steps: Ladder, proposer: str) -> tuple[Entry, ...]:
     """Return the trials of the bracket: those that the search began with a part of their training."""
     return tuple(_entry(history, trial, steps) for trial in history.trials
-                 if trial.proposal.proposer == proposer and trial.proposal.env_steps is not None and not trial.stage)
+                 if trial.proposal.proposer == proposer and trial.proposal.env_steps is not None)
 
 
 def _entry(history: History, trial: Trial, steps: Ladder) -> Entry:

@@ -35,7 +35,7 @@ def is_halving(history: History, options: Options) -> bool:
     if options.strategy != "auto":
         return options.strategy == "halving" and bool(history.campaign.space.dimensions)
     campaign = history.campaign
-    return (bool(campaign.space.dimensions) and not campaign.stages and options.sampler != "grid"
+    return (bool(campaign.space.dimensions) and options.sampler != "grid"
             and campaign.budget.trials >= FEWEST_TRIALS)
 
 

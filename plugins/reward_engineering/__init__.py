@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vbotd.domain.finding import Finding
+from vbotd.domain.ground import ground_of, placed
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted, Section, SkillCard
 from vbotd.domain.task import RunKindCard
@@ -48,9 +49,9 @@ def vbotd_propose(history: History, count: int, view: View) -> list[Proposal] | 
     from . import library
 
     layout, task = Layout.find(), history.campaign.task
-    moves = next_moves(history, options, view.series, library.refuted(layout, task),
+    moves = next_moves(ground_of(history), options, view.series, library.refuted(layout, task),
                        lambda behaviour: library.adopted(layout, task, behaviour))
-    return moves if isinstance(moves, Exhausted) else moves[:count]
+    return moves if isinstance(moves, Exhausted) else placed(moves[:count], history.campaign)
 
 
 @hookimpl
@@ -76,7 +77,7 @@ def vbotd_wake_up(histories: Sequence[History]) -> Section | None:
         options = options_of(history)
         if options is None or not history.trials:
             continue
-        story, seen = tell(history, options), _seen(history)
+        story, seen = tell(ground_of(history), options), _seen(history)
         library.write(Layout.find(), library.entries(history, options, story, seen))
         told.append((history, story, seen))
     lines = report_lines(told)

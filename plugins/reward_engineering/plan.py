@@ -37,6 +37,10 @@ def next_moves(history: History, options: Options, look: Look, refuted: Refuted,
         return list(_more_seeds(waiting, options))
     if not story.base.judged or history.task is None:
         return []
+    if _is_short(history, options, story.base):
+        return [Proposal(params=dict(story.base.proposal.params), proposer=SKILL, extends=story.base.id,
+                         env_steps=_length(history, options),
+                         why="the reward as it is, trained as long as a test of a change would be")]
     if (done := _is_good_enough(history, options, story.base)):
         return Exhausted(why=done)
     if len(story.experiments) >= options.most_changes:
@@ -64,6 +68,17 @@ def trainings(history: History, trial: Trial) -> list[Run]:
     """Return the newest training of each seed of a trial."""
     newest = {run.seed: run for run in history.runs_of(trial.id) if run.kind == "train"}
     return [newest[seed] for seed in sorted(newest)]
+
+
+def _length(history: History, options: Options) -> int:
+    """Return the env steps of a test."""
+    own = options.env_steps or history.campaign.train.env_steps
+    return own or (history.task.env_steps if history.task else 1)
+
+
+def _is_short(history: History, options: Options, base: Trial) -> bool:
+    """Say whether somebody else began the trial that all is compared with, and with less than a test's length."""
+    return base.env_steps is not None and base.env_steps < _length(history, options)
 
 
 def _baseline(history: History, options: Options) -> Proposal:

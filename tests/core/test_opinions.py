@@ -54,6 +54,16 @@ def test_equal_settings_are_proposed_once() -> None:
     assert values(combined) == [1, 3] and combined.proposals[0].proposer == "p"
 
 
+def test_who_comes_last_is_heard_when_the_others_have_nothing_left() -> None:
+    over = Exhausted(why="the grid is done")
+    climb = ("climb", [proposal(7)])
+    assert values(combine_proposals([climb, ("search", [proposal(1)])], 3, last={"climb"})) == [1]
+    assert values(combine_proposals([climb, ("search", [])], 3, last={"climb"})) == []  # it waits for something
+    assert values(combine_proposals([climb, ("search", over), ("quiet", None)], 3, last={"climb"})) == [7]
+    assert combine_proposals([("climb", over), ("search", [])], 3, last={"climb"}).exhausted == ""
+    assert combine_proposals([("climb", over), ("search", over)], 3, last={"climb"}).exhausted != ""
+
+
 def test_exhausted_only_when_nobody_has_anything_left() -> None:
     over = Exhausted(why="the grid is done")
     assert combine_proposals([("grid", over), ("quiet", None)], 2).exhausted == "grid: the grid is done"

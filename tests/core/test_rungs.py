@@ -198,6 +198,21 @@ def test_the_champion_of_a_curriculum_is_of_its_furthest_stage_though_an_earlier
     assert [event.champion for event in events if isinstance(event, e.CampaignClosed)] == [f"{NIGHT}/t002"]
 
 
+def test_a_stage_may_take_over_what_was_found_though_it_is_not_its_own_to_change():
+    tasks = {"walk": RICH}
+    found = Proposal(params={"reward.alive": 0.5}, proposer="healer", stage="near")
+    skills = {"healer": SkillCard(name="healer", summary="s", may_change=("reward.",)),
+              "curriculum": SkillCard(name="curriculum", summary="s")}
+    campaign = replace(staged(), skills=(SkillUse(name="healer"), SkillUse(name="curriculum")))
+    state, _ = step(State(), seen_file(campaign), tasks=tasks)
+    state, _ = proposed(state, found, tasks=tasks, skills=skills)
+    far = Proposal(params={"reward.alive": 0.5}, proposer="curriculum", stage="far")
+    assert not refusal(far, state.campaigns[NIGHT], state.trials_of(NIGHT), circumstances(tasks=tasks, skills=skills))
+    other = replace(far, params={"reward.alive": 0.6})
+    assert "not in the search space" in refusal(other, state.campaigns[NIGHT], state.trials_of(NIGHT),
+                                                circumstances(tasks=tasks, skills=skills))
+
+
 def test_a_stage_is_tried_again_only_from_somewhere_else():
     tasks = {"walk": RICH}
     state, _ = step(State(), seen_file(staged()), tasks=tasks)

@@ -86,6 +86,13 @@ class Night:
         self.trials[place] = replace(trial, judged=True, verdict=said.verdict if said else "discard")
         return self.trials[place]
 
+    def found(self, proposal: Proposal, worth: float) -> None:
+        """Add a trial of somebody else, trained, scored and judged."""
+        place = self._admitted(proposal)
+        self._add(self.trials[place], kind="train", outcome="finished", env_steps=1000)
+        self._add(self.trials[place], kind="evaluate", outcome="finished", purpose="score", metrics={TAG: rate(worth)})
+        self.trials[place] = replace(self.trials[place], judged=True, verdict="keep", score=rate(worth))
+
     def _admitted(self, proposal: Proposal) -> int:
         number = len(self.trials) + 1
         of_stage = next(one for one in self.stages if one.name == proposal.stage)

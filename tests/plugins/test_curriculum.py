@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.plugins.climbing import FAR, MID, NEAR, TAG, Night, Params, rate, stage
 from vbotd.domain.skill import Exhausted
-from vbotd.domain.trial import Trial
+from vbotd.domain.trial import Proposal, Trial
 from vbotd.host.discovery import Candidate
 from vbotd.host.loading import load
 from vbotd.testing import check_plugin
@@ -240,3 +240,32 @@ def test_any_learner_comes_to_an_end(skill: ModuleType, levels: Sequence[float],
         assert rate(0.8).low < 0.8 <= max(levels)
     assert isinstance(skill.vbotd_propose(night.history, 1), Exhausted)
     assert FAR.gates[0].tag == TAG
+
+
+def test_the_climb_takes_over_the_best_that_was_found_before_it(skill: ModuleType) -> None:
+    night = Night(skill, lambda trial, params: 0.99)
+    for number, (rate_, worth) in enumerate([(1e-3, 0.2), (3e-3, 0.9), (9e-3, 0.5)], start=1):
+        night.found(Proposal(params={"ppo.learning_rate": rate_, "env.radius_m": (1.0, 2.0)}, proposer="hp-search",
+                             stage="near"), worth)
+        assert len(night.trials) == number
+    assert night.to_the_end().startswith("every stage is passed")
+    near, mid, _ = night.proposals
+    assert near.params == {"ppo.learning_rate": 3e-3}  # the difficulty stays the stage's own
+    assert near.warm_start is not None and near.warm_start.trial == "climb/t002" and "settings of t002" in near.why
+    assert mid.params == near.params and mid.warm_start is not None and mid.warm_start.trial == "climb/t004"
+
+
+def test_what_is_found_while_it_climbs_changes_nothing(skill: ModuleType) -> None:
+    night = Night(skill, lambda trial, params: 0.99)
+    night.found(Proposal(params={"ppo.learning_rate": 2e-3}, proposer="hp-search", stage="near"), 0.5)
+    night.take(night.skill.vbotd_propose(night.history, 1)[0])
+    night.found(Proposal(params={"ppo.learning_rate": 5e-3}, proposer="agent", stage="near"), 0.9)
+    assert night.skill.vbotd_propose(night.history, 1)[0].params == {"ppo.learning_rate": 2e-3}
+
+
+def test_a_stage_that_sets_a_rate_keeps_it(skill: ModuleType) -> None:
+    slow = stage("slow", 3, 4, source="near", **{"ppo.learning_rate": 1e-4})
+    night = Night(skill, lambda trial, params: 0.99, stages=(NEAR, slow))
+    night.found(Proposal(params={"ppo.learning_rate": 2e-3}, proposer="hp-search", stage="near"), 0.5)
+    night.to_the_end()
+    assert [one.params for one in night.proposals] == [{}, {}]

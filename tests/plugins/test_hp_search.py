@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vbotd.domain.campaign import SkillUse
+from vbotd.domain.campaign import SkillUse, Stage
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted
 from vbotd.domain.space import Dimension, SearchSpace
@@ -223,3 +223,26 @@ def test_no_skill_no_opinion(skill: ModuleType) -> None:
     history = make_history()
     assert skill.vbotd_propose(history, 1, view_of(history)) is None
     assert math.isfinite(view_of(history).seed("x"))
+
+
+def staged(history: History, *skills: SkillUse) -> History:
+    """Return a campaign with two stages, of whose first all trials are."""
+    near = Stage(name="near", task="toy", params={"env.surface": "flat"}, env_steps=300)
+    content = replace(history.campaign, stages=(near, Stage(name="far", task="toy")), skills=skills)
+    trials = tuple(replace(one, stage="near", proposal=replace(one.proposal, stage="near")) for one in history.trials)
+    return replace(history, record=replace(history.record, content=content), trials=trials)
+
+
+def test_before_stages_the_first_one_is_searched_with_a_share_of_the_budget(skill: ModuleType) -> None:
+    search, climb = use(share=0.3)[0], SkillUse(name="curriculum")
+    begun = propose(skill, staged(make_history(trials=10), search, climb), 9)
+    assert [one.stage for one in begun] == ["near"] * 3 and begun[0].params == DEFAULTS
+    tried = staged(make_history([one.params for one in begun], [0.1, 0.4, 0.2], trials=10), search, climb)
+    end = skill.vbotd_propose(tried, 9, view_of(tried))
+    assert isinstance(end, Exhausted) and "3 trials are tried" in end.why
+    climbed = replace(tried, trials=(*tried.trials, replace(
+        tried.trials[0], id="toy-night/t004", number=4, judged=False,
+        proposal=replace(tried.trials[0].proposal, proposer="curriculum"))))
+    assert isinstance(skill.vbotd_propose(climbed, 9, view_of(climbed)), Exhausted)  # and stays so while others work
+    text = "\n".join(skill.vbotd_wake_up([climbed]).lines)
+    assert "3 trials, 3 scored, best t002 with 0.4" in text

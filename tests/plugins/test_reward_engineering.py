@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -18,11 +18,11 @@ from vbotd_plugins.reward_engineering.matrix import Pair, SideEffect, decide, si
 from vbotd_plugins.reward_engineering.signals import kendall, read
 
 from tests.plugins.rewarding import GOOD, LAZY, TAG, TASK, Night, series
-from vbotd.domain.campaign import Gate
+from vbotd.domain.campaign import Gate, Stage
 from vbotd.domain.finding import Finding
 from vbotd.domain.metric import Measurement
 from vbotd.domain.skill import Exhausted
-from vbotd.domain.trial import Run
+from vbotd.domain.trial import Proposal, Run
 from vbotd.host.discovery import Candidate
 from vbotd.host.loading import load
 from vbotd.testing import check_plugin
@@ -350,3 +350,22 @@ def test_it_offers_the_red_team_and_changes_nothing_but_rewards(skill: ModuleTyp
     card, = skill.vbotd_skills()
     kind, = skill.vbotd_run_kinds()
     assert card.may_change == ("reward.",) and (kind.name, kind.preflight_of) == ("red-team", card.name)
+
+
+def test_a_baseline_that_somebody_began_is_trained_to_the_length_of_a_test(skill: ModuleType) -> None:
+    night = Night(skill, healed, lazy_or_good, options={"env_steps": 1000})
+    night.do(Proposal(params={}, proposer="hp-search", seeds=(1,), env_steps=300))
+    night.trials[0] = replace(night.trials[0], env_steps=300)
+    longer, = cast(list[Proposal], night.ask())
+    assert (longer.extends, longer.env_steps) == ("night/t001", 1000)
+    night.trials[0] = replace(night.trials[0], env_steps=1000)
+    test, = cast(list[Proposal], night.ask())
+    assert test.why.startswith("against t001: ")
+
+
+def test_with_stages_rewards_are_tested_on_the_first_one(skill: ModuleType) -> None:
+    night = Night(skill, healed)
+    stages = (Stage(name="near", task="toy"), Stage(name="far", task="toy"))
+    record = replace(night.history.record, content=replace(night.history.campaign, stages=stages))
+    first, = skill.vbotd_propose(replace(night.history, record=record), 1, night)
+    assert first.stage == "near"

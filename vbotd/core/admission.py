@@ -37,7 +37,7 @@ def refusal(proposal: Proposal, campaign: CampaignRecord, trials: Sequence[Trial
         found += _of_extension(proposal, trials, campaign.content, circumstances)
     else:
         found += _of_place(proposal, campaign.content)
-        found += [] if found else _of_params(proposal, campaign.content, circumstances, approved=approved)
+        found += [] if found else _of_params(proposal, campaign.content, trials, circumstances, approved=approved)
         twin = next((trial.id for trial in trials if same_setting(trial.proposal, proposal)), None)
         found += [f"it repeats {twin}"] if twin and not found else []
     return "; ".join(found)
@@ -134,8 +134,8 @@ def _of_place(proposal: Proposal, content: Campaign) -> Iterator[str]:
         yield f"its task is '{proposal.task}', here it is '{stage.task if stage else content.task}'"
 
 
-def _of_params(proposal: Proposal, content: Campaign, circumstances: Circumstances, *, approved: bool
-               ) -> Iterator[str]:
+def _of_params(proposal: Proposal, content: Campaign, trials: Sequence[Trial], circumstances: Circumstances, *,
+               approved: bool) -> Iterator[str]:
     stage, card = stage_of(content, proposal.stage), circumstances.tasks.get(task_of(content, proposal))
     if approved:
         yield from outside_task(proposal.params, card)
@@ -143,7 +143,8 @@ def _of_params(proposal: Proposal, content: Campaign, circumstances: Circumstanc
     free = _may_change(proposal, content, circumstances)
     dimensions = {dimension.key for dimension in content.space.dimensions}
     beside = {key: value for key, value in proposal.params.items() if key not in dimensions
-              and (key.startswith(free) or (stage is not None and key in stage.params))}
+              and (key.startswith(free) or (stage is not None and key in stage.params)
+                   or any(key in trial.proposal.params and trial.proposal.params[key] == value for trial in trials))}
     searched = {key: value for key, value in proposal.params.items() if key not in beside}
     if stage is None or searched:
         yield from content.space.problems(searched)

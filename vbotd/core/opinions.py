@@ -6,7 +6,7 @@ An answer is a pair (who, what); `None` and an empty list are "no opinion".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
@@ -51,7 +51,7 @@ class Judgement:
 
 
 def combine_proposals(answers: Answers[Sequence[Proposal] | Exhausted | None], count: int, *,
-                      after: str = "") -> Proposals:
+                      after: str = "", last: Collection[str] = ()) -> Proposals:
     """Return up to `count` proposals, taking one from each plugin in turn, equal settings once.
 
     Args:
@@ -59,7 +59,10 @@ def combine_proposals(answers: Answers[Sequence[Proposal] | Exhausted | None], c
         count: how many trials there is room for.
         after: whose turn was last, by the name of the plugin or of its skill (`-` and `_` are the same); the round
             begins behind it, so that one place at a time is fair too.
+        last: the plugins whose turn comes when the others have nothing left to propose.
     """
+    if any(who not in last and what is not None and not isinstance(what, Exhausted) for who, what in answers):
+        answers = [(who, what) for who, what in answers if who not in last]
     start = next((place + 1 for place, answer in enumerate(answers) if after and _speaks_for(answer, after)), 0)
     turns = [*answers[start:], *answers[:start]]
     lists = [what for _, what in turns if what is not None and not isinstance(what, Exhausted)]

@@ -30,7 +30,8 @@ def circumstances_of(state: State, config: Config, questions: Questions, *, now:
         knows_tasks=questions.catalogue is not None, entries=entries, deadlines=deadlines,
         preflights=catalogue.preflights, mute=catalogue.mute, skills={skill.name: skill for skill in catalogue.skills},
         judges=questions.hooked("judge", state.blocked), followers=questions.hooked("follow_up", state.blocked),
-        followed=frozenset(questions.followed & state.runs.keys()), max_attempts=config.max_attempts, block_after=config.block_after,
+        followed=frozenset(questions.followed & state.runs.keys()),
+        max_attempts=config.max_attempts, block_after=config.block_after,
         agents_may=frozenset(config.agents.may))
 
 

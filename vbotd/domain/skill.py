@@ -17,6 +17,7 @@ class SkillCard:
 
     `may_change` are beginnings of keys, such as `reward.`: a campaign that names the skill lets it propose values of
     these too, inside the bounds that the task publishes, beside the campaign's own search space.
+    `last`: its proposals wait until the campaign's other skills have nothing left to propose.
     """
 
     name: str
@@ -24,6 +25,7 @@ class SkillCard:
     check: str = ""
     schema: Mapping[str, Any] = field(default_factory=dict)
     may_change: tuple[str, ...] = ()
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

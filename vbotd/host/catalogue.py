@@ -73,6 +73,12 @@ class Catalogue:
                          for skill in plugin.skills)
 
     @property
+    def last(self) -> frozenset[str]:
+        """The plugins whose skills propose when all others have nothing left."""
+        return frozenset(plugin.name for plugin in self.plugins if plugin.skills and all(
+            (card := self.skill(skill)) is not None and card.last for skill in plugin.skills))
+
+    @property
     def preflights(self) -> dict[str, tuple[str, ...]]:
         """The run kinds that are done before anything is trained, by the skill that wants them."""
         wanted: dict[str, tuple[str, ...]] = {}
