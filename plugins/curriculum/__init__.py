@@ -27,7 +27,7 @@ def vbotd_skills() -> list[SkillCard]:
 
     It climbs last, with the best setting that the other skills have found.
     """
-    return [SkillCard(name=SKILL, check=f"{__name__}:Options", may_change=(DIFFICULTY,), last=True,
+    return [SkillCard(name=SKILL, check=f"{__name__}:Options", may_change=(DIFFICULTY,), turn="last",
                       summary="climbs stages by gates on held-out success, goes back where one is forgotten")]
 
 

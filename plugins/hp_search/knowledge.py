@@ -95,7 +95,9 @@ def is_comparable(history: History, other: History, trial: Trial) -> bool:
     searched = {dimension.key for dimension in history.campaign.space.dimensions}
     fixed = {**_defaults(history), **history.campaign.params}
     resolved = {**_defaults(history), **trial.params}
-    return all(resolved.get(key) == fixed.get(key) for key in {*fixed, *resolved} - searched)
+    # What another plugin has changed in all that is proposed since is a part of the campaign.
+    given = set(trial.proposal.amended_by) if other.record.id == history.record.id else set()
+    return all(resolved.get(key) == fixed.get(key) for key in {*fixed, *resolved} - searched - given)
 
 
 def _settings(history: History, trial: Trial) -> dict[str, ParamValue]:

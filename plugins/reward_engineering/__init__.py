@@ -8,6 +8,7 @@ campaigns' histories whenever a report is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vbotd.domain.finding import Finding
 from vbotd.domain.ground import ground_of, placed
@@ -23,13 +24,13 @@ from .hypotheses import MOVES, PREFIX
 from .options import Options
 from .plan import diagnoses, next_moves
 from .signals import read
-from .story import SKILL, tell
+from .story import SKILL, adopted, tell
 
 
 @hookimpl
 def vbotd_skills() -> list[SkillCard]:
-    """Declare the skill, the model of its block, and that it changes weights."""
-    return [SkillCard(name=SKILL, check=f"{__name__}:Options", may_change=(PREFIX,), summary=(
+    """Declare the skill, the model of its block, and that it changes weights, before others build on them."""
+    return [SkillCard(name=SKILL, check=f"{__name__}:Options", may_change=(PREFIX,), turn="first", summary=(
         "sees what robots do instead of the task, and tests one change of one reward weight at a time"))]
 
 
@@ -52,6 +53,16 @@ def vbotd_propose(history: History, count: int, view: View) -> list[Proposal] | 
     moves = next_moves(ground_of(history), options, view.series, library.refuted(layout, task),
                        lambda behaviour: library.adopted(layout, task, behaviour))
     return moves if isinstance(moves, Exhausted) else placed(moves[:count], history.campaign)
+
+
+@hookimpl
+def vbotd_amend(proposal: Proposal, history: History) -> Proposal | None:
+    """Give what others propose the weights that healed the robots, unless they set these themselves."""
+    options = options_of(history)
+    if options is None or proposal.proposer == SKILL:
+        return None
+    healed = adopted(tell(ground_of(history), options))
+    return replace(proposal, params={**healed, **proposal.params}) if healed.keys() - proposal.params.keys() else None
 
 
 @hookimpl

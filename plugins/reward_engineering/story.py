@@ -68,6 +68,17 @@ def tell(history: History, options: Options) -> Story:
     return Story(base=base, experiments=tuple(experiments))
 
 
+def adopted(story: Story) -> dict[str, float]:
+    """Return the weights that the trial has which stands as the best reward, and that were changed to get there."""
+    found: dict[str, float] = {}
+    standing = story.base
+    for experiment in reversed(story.experiments):
+        if standing is not None and experiment.trial.id == standing.id:
+            found.setdefault(PREFIX + experiment.term, experiment.after)
+            standing = experiment.base
+    return found
+
+
 def is_own(trial: Trial) -> bool:
     """Say whether this skill proposed a trial."""
     return trial.proposal.proposer.replace("_", "-") == SKILL

@@ -56,12 +56,15 @@ def test_equal_settings_are_proposed_once() -> None:
 
 def test_who_comes_last_is_heard_when_the_others_have_nothing_left() -> None:
     over = Exhausted(why="the grid is done")
-    climb = ("climb", [proposal(7)])
-    assert values(combine_proposals([climb, ("search", [proposal(1)])], 3, last={"climb"})) == [1]
-    assert values(combine_proposals([climb, ("search", [])], 3, last={"climb"})) == []  # it waits for something
-    assert values(combine_proposals([climb, ("search", over), ("quiet", None)], 3, last={"climb"})) == [7]
-    assert combine_proposals([("climb", over), ("search", [])], 3, last={"climb"}).exhausted == ""
-    assert combine_proposals([("climb", over), ("search", over)], 3, last={"climb"}).exhausted != ""
+    climb, turns = ("climb", [proposal(7)]), {"climb": "last", "heal": "first"}
+    assert values(combine_proposals([climb, ("search", [proposal(1)])], 3, turns=turns)) == [1]
+    assert values(combine_proposals([climb, ("search", [])], 3, turns=turns)) == []  # it waits for something
+    assert values(combine_proposals([climb, ("search", over), ("quiet", None)], 3, turns=turns)) == [7]
+    healing = [climb, ("search", [proposal(1)]), ("heal", [proposal(3)])]
+    assert values(combine_proposals(healing, 3, turns=turns)) == [3]
+    assert values(combine_proposals([*healing[:2], ("heal", over)], 3, turns=turns)) == [1]
+    assert combine_proposals([("climb", over), ("search", [])], 3, turns=turns).exhausted == ""
+    assert combine_proposals([("climb", over), ("search", over)], 3, turns=turns).exhausted != ""
 
 
 def test_exhausted_only_when_nobody_has_anything_left() -> None:

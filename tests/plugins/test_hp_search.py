@@ -246,3 +246,11 @@ def test_before_stages_the_first_one_is_searched_with_a_share_of_the_budget(skil
     assert isinstance(skill.vbotd_propose(climbed, 9, view_of(climbed)), Exhausted)  # and stays so while others work
     text = "\n".join(skill.vbotd_wake_up([climbed]).lines)
     assert "3 trials, 3 scored, best t002 with 0.4" in text
+
+
+def test_what_another_plugin_has_put_into_every_proposal_is_a_part_of_the_campaign(skill: ModuleType) -> None:
+    history = make_history([DEFAULTS | {"env.gravity": 5.0}, DEFAULTS | {"env.gravity": 5.0}], [0.4, 0.5])
+    amended = replace(history.trials[0].proposal, amended_by={"env.gravity": "healer"})
+    trials = (replace(history.trials[0], proposal=amended), history.trials[1])
+    known = part("knowledge").knowledge(replace(history, trials=trials))
+    assert [one.trial for one in known.observations] == ["toy-night/t001"]

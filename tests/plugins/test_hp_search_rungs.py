@@ -337,7 +337,7 @@ def test_a_space_of_few_settings_is_climbed_too(skill: ModuleType, constraints: 
 @pytest.mark.parametrize(("options", "steps"), [
     ({"trials": 8}, None), ({"strategy": "plain"}, None), ({"sampler": "grid"}, None),
     ({"trials": 8, "strategy": "halving"}, 1000), ({"eta": 2, "rungs": 2}, 4500), ({}, 1000),
-    ({"stages": (Stage(name="near", task="walk"),)}, None)])
+    ({"stages": (Stage(name="near", task="walk"),)}, 1000)])
 def test_the_strategy_is_halving_where_it_pays(skill: ModuleType, options: dict[str, Any], steps: int | None) -> None:
     state = climbing(**options)
     (first,) = skill.vbotd_propose(history_of(state), 1, view(state))

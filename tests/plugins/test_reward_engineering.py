@@ -369,3 +369,16 @@ def test_with_stages_rewards_are_tested_on_the_first_one(skill: ModuleType) -> N
     record = replace(night.history.record, content=replace(night.history.campaign, stages=stages))
     first, = skill.vbotd_propose(replace(night.history, record=record), 1, night)
     assert first.stage == "near"
+
+
+def test_what_it_has_adopted_is_put_into_what_others_propose(skill: ModuleType) -> None:
+    night = Night(skill, healed, lazy_or_good, remedies=[("alive_reward", 1.5)], options={"good_enough": 0.75})
+    search = Proposal(params={"ppo.learning_rate": 1e-3}, proposer="hp-search")
+    assert skill.vbotd_amend(search, night.history) is None
+    night.to_the_end()
+    amended = skill.vbotd_amend(search, night.history)
+    assert amended.params == {"reward.alive_reward": 1.5, "ppo.learning_rate": 1e-3}
+    own_say = replace(search, params={"reward.alive_reward": 7.0})
+    assert skill.vbotd_amend(own_say, night.history) is None
+    assert skill.vbotd_amend(replace(search, proposer="reward-engineering"), night.history) is None
+    assert skill.vbotd_skills()[0].turn == "first"

@@ -6,13 +6,13 @@ An answer is a pair (who, what); `None` and an empty list are "no opinion".
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, TypeVar
 
 from vbotd.domain.finding import Finding
-from vbotd.domain.skill import Exhausted, FollowUp, Opinion, Section
+from vbotd.domain.skill import TURNS, Exhausted, FollowUp, Opinion, Section, Turn
 from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Proposal, Verdict
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 Answers = Sequence[tuple[str, T]]
 
 MAX_SECTION_LINES = 15
+NO_TURNS: Mapping[str, Turn] = {}
 # From the most conservative: to promote what is not proved costs a night, to ask again costs a run.
 CAUTION: tuple[Verdict, ...] = ("inconclusive", "discard", "keep", "promote")
 
@@ -51,7 +52,7 @@ class Judgement:
 
 
 def combine_proposals(answers: Answers[Sequence[Proposal] | Exhausted | None], count: int, *,
-                      after: str = "", last: Collection[str] = ()) -> Proposals:
+                      after: str = "", turns: Mapping[str, Turn] = NO_TURNS) -> Proposals:
     """Return up to `count` proposals, taking one from each plugin in turn, equal settings once.
 
     Args:
@@ -59,18 +60,25 @@ def combine_proposals(answers: Answers[Sequence[Proposal] | Exhausted | None], c
         count: how many trials there is room for.
         after: whose turn was last, by the name of the plugin or of its skill (`-` and `_` are the same); the round
             begins behind it, so that one place at a time is fair too.
-        last: the plugins whose turn comes when the others have nothing left to propose.
+        turns: of the plugins, "any" where it is not said; who has a later one is not heard before the others are done.
     """
-    if any(who not in last and what is not None and not isinstance(what, Exhausted) for who, what in answers):
-        answers = [(who, what) for who, what in answers if who not in last]
+    answers = _whose_turn_it_is(answers, turns)
     start = next((place + 1 for place, answer in enumerate(answers) if after and _speaks_for(answer, after)), 0)
-    turns = [*answers[start:], *answers[:start]]
-    lists = [what for _, what in turns if what is not None and not isinstance(what, Exhausted)]
+    round_ = [*answers[start:], *answers[:start]]
+    lists = [what for _, what in round_ if what is not None and not isinstance(what, Exhausted)]
     chosen = tuple(_distinct([one for row in zip_longest(*lists) for one in row if one is not None]))[:count]
     reasons = [f"{who}: {what.why}" for who, what in answers if isinstance(what, Exhausted)]
     opinions = [what for _, what in answers if what is not None]
     over = bool(reasons) and len(reasons) == len(opinions)
     return Proposals(proposals=chosen, exhausted="; ".join(reasons) if over else "")
+
+
+def _whose_turn_it_is(answers: Answers[Sequence[Proposal] | Exhausted | None], turns: Mapping[str, Turn]
+                      ) -> Answers[Sequence[Proposal] | Exhausted | None]:
+    """Return the answers up to the first turn in which somebody has something left, or waits for something."""
+    places = {who: TURNS.index(turns.get(who, "any")) for who, _ in answers}
+    busy = [places[who] for who, what in answers if what is not None and not isinstance(what, Exhausted)]
+    return [(who, what) for who, what in answers if not busy or places[who] <= min(busy)]
 
 
 def _speaks_for(answer: tuple[str, Sequence[Proposal] | Exhausted | None], name: str) -> bool:

@@ -74,10 +74,10 @@ class Questions:
         self._proposing.add(effect.campaign)
 
         def finish(done: _Open) -> list[Sighting]:
-            last = self.catalogue.last if self.catalogue else frozenset()
             # Who failed to answer may have something left: what waits for it goes on waiting.
-            answers = [*done.answers, *((who, []) for who in done.failed if who not in last)]
-            found = combine_proposals(answers, effect.count, after=effect.after, last=last)
+            answers = [*done.answers, *((who, []) for who in done.failed)]
+            found = combine_proposals(answers, effect.count, after=effect.after,
+                                      turns=self.catalogue.turns if self.catalogue else {})
             if amenders and found.proposals:
                 self._amend(effect.campaign, found.proposals)
                 return []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Verdict
+
+Turn = Literal["first", "any", "last"]
+TURNS: tuple[Turn, ...] = ("first", "any", "last")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +20,7 @@ class SkillCard:
 
     `may_change` are beginnings of keys, such as `reward.`: a campaign that names the skill lets it propose values of
     these too, inside the bounds that the task publishes, beside the campaign's own search space.
-    `last`: its proposals wait until the campaign's other skills have nothing left to propose.
+    `turn`: its proposals wait until the campaign's skills of an earlier turn have nothing left to propose.
     """
 
     name: str
@@ -25,7 +28,7 @@ class SkillCard:
     check: str = ""
     schema: Mapping[str, Any] = field(default_factory=dict)
     may_change: tuple[str, ...] = ()
-    last: bool = False
+    turn: Turn = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vbotd.domain.skill import SkillCard, ToolCard
+from vbotd.domain.skill import SkillCard, ToolCard, Turn
 from vbotd.domain.task import RunKindCard, TaskCard
 from vbotd.host.wire import adapter
 from vbotd.layout import Layout
@@ -73,10 +73,10 @@ class Catalogue:
                          for skill in plugin.skills)
 
     @property
-    def last(self) -> frozenset[str]:
-        """The plugins whose skills propose when all others have nothing left."""
-        return frozenset(plugin.name for plugin in self.plugins if plugin.skills and all(
-            (card := self.skill(skill)) is not None and card.last for skill in plugin.skills))
+    def turns(self) -> dict[str, Turn]:
+        """When each plugin proposes: the turn of the first skill that it declares."""
+        return {plugin.name: card.turn for plugin in self.plugins if plugin.skills
+                and (card := self.skill(plugin.skills[0])) is not None}
 
     @property
     def preflights(self) -> dict[str, tuple[str, ...]]:
