@@ -112,3 +112,18 @@ def test_robots_that_succeed_more_and_more_do_not_sprint_to_their_fall():
     learning = examine(walking_course([0.0] * 70 + [0.38 * number / 29 for number in range(30)]), context)
     assert "sprint-crash" in [finding.rule for finding in never]
     assert not [finding.rule for finding in learning if finding.stop]
+
+
+def test_levels_that_rise_with_the_falls_are_a_cheat_only_where_the_task_is_done_no_better():
+    beginner = {  # as section 011 begins: it stood, now it walks, and falls where it never got to before
+        "train/curriculum_level": [(n, 0.6 + 0.002 * n) for n in range(100)],
+        "train/fall_rate": [(n, 0.05 + 0.007 * n) for n in range(100)],
+        "train/timeout_rate": [(n, 0.95 - 0.007 * n) for n in range(100)],
+        "train/success_rate": [(n, 0.0) for n in range(100)],
+        "task/waypoints": [(n, 0.017 * n) for n in range(100)],
+    }
+    stuck = beginner | {"task/waypoints": [(n, 1.0 + 0.02 * (n % 3)) for n in range(100)]}
+    where = Context(total_env_steps=200, metric_tag="task/waypoints", metric_is_rate=False)
+    assert "curriculum-cheat" not in {found.rule for found in examine(beginner, where)}
+    (found,) = [found for found in examine(stuck, where) if found.rule == "curriculum-cheat"]
+    assert found.message.startswith("the level rose from 0.7 to 0.798 while the falls rose from 40% to 74%")

@@ -170,7 +170,10 @@ def _gaming(dice: Dice, series: dict[str, Values], begin: int) -> None:
 def _cheat(dice: Dice, series: dict[str, Values], begin: int) -> None:
     count = len(series["ppo/kl"])
     series["train/curriculum_level"] = [0.1 + 0.9 * number / count for number in range(count)]
-    series["train/fall_rate"] = [0.1 + 0.8 * number / count + dice.gauss(0.0, 0.01) for number in range(count)]
+    falls = [0.1 + 0.8 * number / count + dice.gauss(0.0, 0.01) for number in range(count)]
+    series["train/fall_rate"] = falls
+    series["train/success_rate"] = [max(0.0, min(rate, 1.0 - fallen))  # who fell did not succeed
+                                    for rate, fallen in zip(series["train/success_rate"], falls, strict=True)]
 
 
 PAID = ("reward-without-success", "collapse", "sprint-crash")
