@@ -13,6 +13,10 @@ class StoreError(VbotdError):
     """The event store cannot be read or written; the daemon stops rather than start empty over it."""
 
 
+class StoreDamaged(StoreError):
+    """What the event store holds is not what was written; nothing is decided or told from it."""
+
+
 class StoreFull(StoreError):
     """There is no room to write the event store; nothing of the commit was kept, and it may be tried again."""
 

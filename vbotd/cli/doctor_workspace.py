@@ -13,10 +13,11 @@ from vbotd.cli.plugins import blocked_plugins
 from vbotd.errors import StoreError, VbotdError
 from vbotd.layout import Layout
 from vbotd.store.backup import backups, flaw
+from vbotd.store.checksum import flaw_of_events
 from vbotd.store.files import write_atomic
 from vbotd.store.inbox import daemon_is_running
 from vbotd.store.leftovers import stale_files
-from vbotd.store.schema import connect_reader
+from vbotd.store.schema import SCHEMA_VERSION, connect_reader, version_of
 
 
 def workspace_checks(layout: Layout) -> Iterator[Check]:
@@ -59,12 +60,15 @@ def _store(layout: Layout) -> Check:
         try:
             verdict = db.execute("PRAGMA quick_check(3)").fetchall()
             events = db.execute("SELECT count(*) FROM event").fetchone()[0]
-        except sqlite3.Error as error:
-            verdict, events = [(str(error),)], 0
-    if verdict != [("ok",)]:
-        return Check(name="store", level="fail", message="; ".join(row[0] for row in verdict),
+            wrong = flaw_of_events(db) if verdict == [("ok",)] else ""
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            verdict, events, wrong = [], 0, str(error)
+        version = version_of(db)
+    if wrong or verdict != [("ok",)]:
+        return Check(name="store", level="fail", message=wrong or "; ".join(row[0] for row in verdict),
                      fix="stop the daemon, then 'vbotd doctor --restore': it keeps the damaged one beside the copy")
-    return Check(name="store", level="ok", message=f"{events:,} events, intact")
+    older = f"; it is of version {version}, the next daemon upgrades it" if version < SCHEMA_VERSION else ""
+    return Check(name="store", level="ok", message=f"{events:,} events, intact{older}")
 
 
 def _backups(layout: Layout) -> Check:

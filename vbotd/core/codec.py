@@ -14,7 +14,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from vbotd.domain.event import Event
-from vbotd.errors import StoreError
+from vbotd.errors import StoreDamaged, StoreError
 
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 VERSIONS: Mapping[str, int] = dict.fromkeys(KINDS, 1)
@@ -46,7 +46,7 @@ def encode(event: Event) -> tuple[str, int, str]:
 def decode(kind: str, version: int, data: str) -> Event:
     """Return the event behind a row, of this version or of any older one.
 
-    Raises: StoreError when the row is of a newer version or does not fit its kind.
+    Raises: StoreError when the row is of a newer version, StoreDamaged when it does not fit its kind.
     """
     known = KINDS.get(kind)
     if known is None or version > VERSIONS[kind]:
@@ -60,8 +60,8 @@ def decode(kind: str, version: int, data: str) -> Event:
         event: Event = load(known, data)
     except ValidationError as error:
         first = str(error).splitlines()[-1].strip() if "json_invalid" not in str(error) else "it is no JSON"
-        raise StoreError(f"event '{kind}' does not fit its kind ({first[:200]}) — the store is damaged; "
-                         "'vbotd doctor --restore' puts the newest sound backup in its place") from error
+        raise StoreDamaged(f"event '{kind}' does not fit its kind ({first[:200]}) — the store is damaged; "
+                           "'vbotd doctor --restore' puts the newest sound backup in its place") from error
     return event
 
 

@@ -10,6 +10,7 @@ from vbotd.core.state import State
 from vbotd.daemon.questions import Questions
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
+from vbotd.errors import StoreDamaged
 from vbotd.layout import Layout
 from vbotd.store.read import Reader
 from vbotd.store.sleepers import wake_sleepers
@@ -53,6 +54,8 @@ class Reporting:
                 write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive)
             wake_sleepers(self._layout, now)
             self._written_at, self._dirty = now, False
+        except StoreDamaged:  # a report that stands still would hide it; the next start says what to do
+            raise
         except Exception:
             self._written_at = now
             log.exception("action=write_views")

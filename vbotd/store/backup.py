@@ -16,6 +16,7 @@ from pathlib import Path
 from vbotd import failpoint
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
+from vbotd.store.checksum import flaw_of_events
 from vbotd.store.files import sync_folder
 from vbotd.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
@@ -95,8 +96,8 @@ def flaw(path: Path) -> str:
             if not 0 < version <= SCHEMA_VERSION:
                 return f"its version is {version}, this vbotd knows {SCHEMA_VERSION}"
             verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            return "" if verdict == "ok" else str(verdict)
-    except sqlite3.Error as error:
+            return flaw_of_events(db) if verdict == "ok" else str(verdict)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from vbotd import failpoint
-from vbotd.core.codec import decode, dump, encode, load, touched
+from vbotd.core.codec import dump, load, touched
 from vbotd.core.state import State, fold, without_closed
 from vbotd.domain import event as e
 from vbotd.domain.event import Event, Stored
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run, Trial
-from vbotd.errors import StoreError, StoreFull
+from vbotd.errors import StoreDamaged, StoreError, StoreFull
+from vbotd.store.checksum import COLUMNS, flaw_of_events
+from vbotd.store.rows import row_of, stored_of
 from vbotd.store.schema import DERIVED, REMEDY, connect_writer
 
 
@@ -85,9 +87,9 @@ class EventStore:
     def last_event(self, *kinds: str) -> Stored | None:
         """Return the newest event of the given kinds."""
         marks = ",".join("?" * len(kinds))
-        row = self._db.execute(f"SELECT seq, at, kind, version, data FROM event WHERE kind IN ({marks}) "
-                               "ORDER BY seq DESC LIMIT 1", kinds).fetchone()
-        return Stored(seq=row[0], at=row[1], event=decode(*row[2:])) if row else None
+        row = self._db.execute(f"SELECT {COLUMNS} FROM event WHERE kind IN ({marks}) ORDER BY seq DESC LIMIT 1",
+                               kinds).fetchone()
+        return stored_of(row, self.path) if row else None
 
     def unclean_starts(self, since: float) -> tuple[float, ...]:
         """Return when daemons started after one that had died without a word, from a time on (epoch seconds)."""
@@ -98,9 +100,8 @@ class EventStore:
     def events(self) -> Iterator[Stored]:
         """Yield all events in their order."""
         try:
-            for seq, at, kind, version, data in self._db.execute(
-                    "SELECT seq, at, kind, version, data FROM event ORDER BY seq"):
-                yield Stored(seq=seq, at=at, event=decode(kind, version, data))
+            for row in self._db.execute(f"SELECT {COLUMNS} FROM event ORDER BY seq"):
+                yield stored_of(row, self.path)
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise StoreError(f"{self.path}: an event cannot be read: {error} — {REMEDY}") from error
 
@@ -142,15 +143,22 @@ class EventStore:
         except (sqlite3.Error, ValueError) as error:
             raise StoreError(f"{self.path}: the derived tables cannot be read: {error} — "
                              "run 'vbotd doctor --rebuild'") from error
+        self._check_events_of(tuple(campaigns))
         return State(campaigns=campaigns, trials=trials, runs=runs)
+
+    def _check_events_of(self, campaigns: Sequence[str]) -> None:
+        """Look whether the events of campaigns are what was written: those that go on, the past would take too long."""
+        marks = ",".join("?" * len(campaigns))
+        try:
+            flaw = flaw_of_events(self._db, f"campaign IN ({marks})", campaigns)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            flaw = f"an event cannot be read: {error}"
+        if flaw:
+            raise StoreDamaged(f"{self.path}: {flaw} — {REMEDY}")
 
 
 def _insert_events(db: sqlite3.Connection, stored: Iterable[Stored]) -> None:
-    rows = []
-    for item in stored:
-        kind, version, data = encode(item.event)
-        rows.append((item.seq, item.at, kind, version, *touched(item.event), data))
-    db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany(f"INSERT INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(row_of, stored))
 
 
 def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Stored]) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vbotd.core.codec import decode, load
+from vbotd.core.codec import load
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord, History
 from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import Run, Trial
 from vbotd.errors import StoreError
-from vbotd.store.schema import connect_reader
+from vbotd.store.checksum import columns
+from vbotd.store.rows import stored_of
+from vbotd.store.schema import connect_reader, version_of
 
 
 class Reader:
@@ -25,6 +27,7 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db = connect_reader(path)
+        self._columns = columns(version_of(self._db))  # no daemon of now may have upgraded it yet
 
     def records(self, *statuses: str) -> tuple[CampaignRecord, ...]:
         """Return the campaigns (of the given statuses, or all), oldest first."""
@@ -67,17 +70,17 @@ class Reader:
                limit: int = 1000) -> tuple[Stored, ...]:
         """Return events in their order, those behind `after`, at most `limit`."""
         where, values = self._where(campaign, run, kinds)
-        rows = self._all(f"SELECT seq, at, kind, version, data FROM event WHERE seq > ?{where} "
-                         "ORDER BY seq LIMIT ?", (after, *values, limit))
-        return tuple(Stored(seq=r[0], at=r[1], event=decode(*r[2:])) for r in rows)
+        rows = self._all(f"SELECT {self._columns} FROM event WHERE seq > ?{where} ORDER BY seq LIMIT ?",
+                         (after, *values, limit))
+        return tuple(stored_of(row, self._path) for row in rows)
 
     def last_events(self, *, campaign: str = "", run: str = "", kinds: Sequence[str] = (),
                     limit: int = 50) -> tuple[Stored, ...]:
         """Return the newest events, in their order."""
         where, values = self._where(campaign, run, kinds)
-        rows = self._all(f"SELECT seq, at, kind, version, data FROM event WHERE 1{where} "
-                         "ORDER BY seq DESC LIMIT ?", (*values, limit))
-        return tuple(Stored(seq=r[0], at=r[1], event=decode(*r[2:])) for r in reversed(rows))
+        rows = self._all(f"SELECT {self._columns} FROM event WHERE 1{where} ORDER BY seq DESC LIMIT ?",
+                         (*values, limit))
+        return tuple(stored_of(row, self._path) for row in reversed(rows))
 
     def last_seq(self) -> int:
         """Return the place of the newest event, 0 for none."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from vbotd.errors import StoreError
+from vbotd.errors import StoreDamaged, StoreError
+from vbotd.store.upgrade import copy_of, upgrade
 
 APPLICATION_ID = 0x76626F74  # "vbot"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # when it is raised, add a step to upgrade.py and a store to tests/golden
 
 SCHEMA = """
 CREATE TABLE event (
@@ -19,7 +20,8 @@ CREATE TABLE event (
     campaign TEXT NOT NULL,
     trial    TEXT NOT NULL,
     run      TEXT NOT NULL,
-    data     TEXT NOT NULL
+    data     TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_by_campaign ON event (campaign, seq);
 CREATE INDEX event_by_kind ON event (kind, seq);
@@ -75,7 +77,7 @@ DERIVED = ("campaign", "trial", "run", "command")
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open the store for its one writer, making it when there is none.
+    """Open the store for its one writer, making it when there is none, and upgrading one that an older vbotd wrote.
 
     Rollback journal with synchronous=EXTRA: the write-ahead mode of the SQLite that Python 3.11 ships
     (3.40) has a known corruption window, and a few commits a second do not need it.
@@ -95,10 +97,12 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA trusted_schema=OFF")
         db.execute("PRAGMA cell_size_check=ON")
-        if fresh or _version(db) == 0:
+        if fresh or version_of(db) == 0:
             db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; "
                              f"PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+        elif (version := version_of(db)) < SCHEMA_VERSION:
+            upgrade(db, path, version, SCHEMA_VERSION)
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
         raise StoreError(f"{path}: cannot be opened: {error} — {REMEDY}") from error
     return db
 
@@ -114,7 +118,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
         db.execute("PRAGMA busy_timeout=5000")
         db.execute("PRAGMA query_only=ON")
-        version = _version(db)
+        version = version_of(db)
         if version == 0:
             raise StoreError(f"{path}: the store is empty — a daemon is just making it, or died before it could; "
                              "'vbotd run' finishes that")
@@ -138,17 +142,31 @@ def _refuse_to_start_over(path: Path) -> None:
                          "sound backup there. To begin anew on purpose, move the folder state/ aside")
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the version of the schema that a store has, 0 for one without any.
+
+    Raises: sqlite3.DatabaseError where no vbotd wrote such a number.
+    """
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version < 0:
+        raise sqlite3.DatabaseError(f"its version of the schema is {version}")
+    return version
 
 
 def _newer(path: Path, version: int) -> str:
     return (f"{path}: was written by a newer vbotd (store version {version}, this one knows {SCHEMA_VERSION}) — "
-            "nothing was changed — upgrade vbotd")
+            f"nothing was changed — upgrade vbotd{_way_back(path)}")
+
+
+def _way_back(path: Path) -> str:
+    """Return where the store lies as this vbotd, or an older one, had left it; "" where it is not kept."""
+    kept = next((copy for version in range(SCHEMA_VERSION, 0, -1) if (copy := copy_of(path, version)).exists()), None)
+    return (f"; or go back to what was before that upgrade: move {path.name} aside and put {kept.name} in its place"
+            if kept else "")
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
-    version = _version(db)
+    version = version_of(db)
     if version > SCHEMA_VERSION:
         raise StoreError(_newer(path, version))
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
@@ -157,4 +175,4 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         raise StoreError(f"{path}: is a database, but not a vbotd store — {REMEDY}")
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise StoreError(f"{path}: is damaged ({verdict}) — {REMEDY}")
+        raise StoreDamaged(f"{path}: is damaged ({verdict}) — {REMEDY}")
