@@ -96,6 +96,14 @@ def test_walking_that_costs_more_than_it_pays_is_an_error():
     assert "walking" not in levels(measured(brisk={"terms": terms | {"action_rate_cost": -10.0, "torque_cost": -5.0}}))
 
 
+def test_what_a_walker_pays_for_tumbling_down_stairs_is_no_error():
+    # Section 012's stairs: the open-loop walker falls after 2.5 s, and its tumble costs what walking never would.
+    down = {"fall_rate": 1.0, "success_rate": 0.0, "terms": {"goal_progress": 0.75, "roll_pitch_rate_cost": -0.67}}
+    finding = found(measured(brisk=down))["walking"]
+    assert finding.level == "warning" and "it falls in 100% of its episodes" in finding.message
+    assert levels(measured(brisk=down | {"fall_rate": 0.2}))["walking"] == "error"
+
+
 def test_what_standing_costs_as_well_is_no_cost_of_walking():
     still = SOUND["stand"] | {"terms": {"time_cost": -20.0}}
     assert levels(measured(stand=still, brisk={"terms": {"goal_progress": 3.0, "time_cost": -10.0}})) == {}

@@ -16,6 +16,7 @@ from vbotd.domain.finding import Finding, Level
 RULE = "reward-budget"
 STATUES = ("stand", "tremble", "crouch", "spin", "face")
 CRASHES = ("fold", "sprint-fall", "touch-fall")
+MOST_TUMBLES = 0.5  # of a walker's episodes; one that falls more often shows what falling costs
 
 Rule = Callable[[Measured], Iterator[Finding]]
 
@@ -75,11 +76,14 @@ def walking(m: Measured) -> Iterator[Finding]:
     if not moving or cost < 0.5 * gain:
         return
     worst = ", ".join(f"{name} {num(paid)}" for paid, name in sorted((paid, name) for name, paid in dear.items())[:3])
+    tumbles = walker.fall_rate > MOST_TUMBLES  # on stairs it does, and what a tumble costs is no cost of walking
+    told = (f"; but it falls in {walker.fall_rate:.0%} of its episodes, and tumbling costs more than walking"
+            if tumbles else ": who has not found the goal yet learns not to move")
     yield _finding(
         m, "walking", cost >= 0.8 * gain, ratio(cost, gain),
         f"for moving, 'brisk' (1 m/s) is paid {num(gain)} in an episode ({', '.join(moving)}) and charged {num(cost)} "
-        f"more than for standing ({worst}): who has not found the goal yet learns not to move",
-        "raise what moving towards the goal pays, or lower these costs", certain=True)  # fmt: skip
+        f"more than for standing ({worst}){told}",
+        "raise what moving towards the goal pays, or lower these costs", certain=not tumbles)  # fmt: skip
 
 
 def moat(m: Measured) -> Iterator[Finding]:
