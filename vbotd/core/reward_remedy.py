@@ -15,7 +15,7 @@ from vbotd.core.reward_budget import CRASHES, check
 from vbotd.domain.finding import Finding
 
 RULE = "remedy"
-FACTORS = (0.5, 2.0, 0.1, 10.0, 0.01, 100.0)  # steps that a person would try, too
+FACTORS = (0.5, 2.0, 0.1, 10.0, 0.01, 100.0, 0.001)  # steps that a person would try, too
 MOST = 5  # remedies that are told
 
 Bounds = Mapping[str, tuple[float | None, float | None]]  # by term; None: unbounded on that side
@@ -25,6 +25,7 @@ Bounds = Mapping[str, tuple[float | None, float | None]]  # by term; None: unbou
 class Remedy:
     """One weight times one factor: which errors it heals, leaves and brings, and how far doing the task then leads.
 
+    `doubts` are the warnings that are left, such as robots that reach the goal and are paid more for not finishing.
     `lead` is what the reference earns, over what the best cheat does: per second, per episode and from the edge of
     the goal, the least of the three; above 1 nothing that was probed pays as well as doing the task.
     """
@@ -35,6 +36,7 @@ class Remedy:
     heals: tuple[str, ...]
     leaves: tuple[str, ...]
     brings: tuple[str, ...]
+    doubts: tuple[str, ...]
     lead: float
 
     @property
@@ -46,6 +48,7 @@ class Remedy:
         """Return it as an audit tells it; `value` is the new weight, and the rule ends in the term's name."""
         left = f", and leave {', '.join(self.leaves)}" if self.leaves else ""
         left += f", and bring {', '.join(self.brings)}" if self.brings else ""
+        left += f", with a warning of {', '.join(self.doubts)}" if self.doubts else ""
         return Finding(
             rule=f"{RULE}/{self.term}"[:64], level="info", value=self.after, tag=f"reward.{self.term}",
             message=f"{self.term} {self.before:g} → {self.after:g} alone would heal {', '.join(self.heals)}{left}; by "
@@ -56,10 +59,10 @@ class Remedy:
 def remedies(measured: Measured, bounds: Bounds) -> tuple[Remedy, ...]:
     """Return the changes of one weight after which there are fewer errors, the best first.
 
-    The best has the fewest errors, then pays less rather than more (to outbid a cheat makes values large), then leads,
-    then is the smallest change. One a term.
+    The best has the fewest errors, then the fewest warnings, then pays less rather than more (to outbid a cheat makes
+    values large), then leads, then is the smallest change; where none leads, the one that comes nearest. One a term.
     """
-    errors = _errors(measured)
+    errors, _ = _troubles(measured)
     if not errors:
         return ()
     found = sorted(_healing(measured, bounds, errors), key=_worth)
@@ -77,16 +80,19 @@ def _healing(measured: Measured, bounds: Bounds, errors: frozenset[str]) -> Iter
             if (low is not None and after < low) or (high is not None and after > high):
                 continue
             changed = reweighted(measured, term, after)
-            now = _errors(changed)
+            now, doubts = _troubles(changed)
             if len(now) < len(errors):
                 yield Remedy(
                     term=term, before=weight, after=after, heals=tuple(sorted(errors - now)),
-                    leaves=tuple(sorted(errors & now)), brings=tuple(sorted(now - errors)), lead=lead(changed))
+                    leaves=tuple(sorted(errors & now)), brings=tuple(sorted(now - errors)),
+                    doubts=tuple(sorted(doubts)), lead=lead(changed))
 
 
-def _worth(remedy: Remedy) -> tuple[int, bool, bool, float, float]:
+def _worth(remedy: Remedy) -> tuple[int, int, bool, bool, float, float]:
     errors = len(remedy.leaves) + len(remedy.brings)
-    return errors, remedy.factor > 1.0, remedy.lead <= 1.0, abs(math.log(remedy.factor)), -remedy.lead
+    leads = remedy.lead > 1.0
+    size = abs(math.log(remedy.factor)) if leads else 0.0
+    return errors, len(remedy.doubts), remedy.factor > 1.0, not leads, size, -remedy.lead
 
 
 def reweighted(measured: Measured, term: str, weight: float) -> Measured:
@@ -136,5 +142,8 @@ def _lead_over(ref: ProbeSums, cheat: ProbeSums) -> float:
     return min(max(by_sum, by_rate), ratio(ref.at_goal, cheat.at_goal))
 
 
-def _errors(measured: Measured) -> frozenset[str]:
-    return frozenset(finding.rule for finding in check(measured) if finding.level == "error")
+def _troubles(measured: Measured) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the rules of the budget that find an error, and those that warn."""
+    found = check(measured)
+    return (frozenset(finding.rule for finding in found if finding.level == "error"),
+            frozenset(finding.rule for finding in found if finding.level == "warning"))
