@@ -15,9 +15,14 @@ import pytest
 
 from tests.agent.calls import Caller, over_story
 from tests.daemon.workspace import ROOT, Workspace, campaign, make_workspace
+from tests.stories import EVENING, flat_night
 from tests.waiting import wait_until
 from vbotd.agent.changes import MOST_AN_HOUR
+from vbotd.domain import event as e
+from vbotd.domain.space import Dimension, SearchSpace
+from vbotd.domain.trial import Proposal
 from vbotd.layout import Layout
+from vbotd.store.events import EventStore
 
 NIGHT = "slope-night-1123"
 
@@ -62,6 +67,33 @@ def test_one_key_for_two_wishes_is_refused_whatever_they_are(crash: Caller):
     crash.value("sleep_until", key="q2", until="time", hours=1)
     assert "for another sleep_until" in crash.error("note", key="q2", id=NIGHT, text="x")
     assert [command["args"]["text"] for command in waiting(crash.layout)] == ["one"]
+
+
+def test_a_proposal_of_a_part_of_the_space_is_told_what_is_missing_or_keeps_what_a_trial_had(tmp_path: Path):
+    layout = Layout(tmp_path)
+    layout.make()
+    store = EventStore(layout.store)
+    space = SearchSpace(dimensions=(Dimension(key="ppo.learning_rate", kind="log", low=1e-4, high=1e-3),
+                                    Dimension(key="ppo.gamma", kind="uniform", low=0.97, high=0.995)))
+    params = {"ppo.learning_rate": 3e-4, "ppo.gamma": 0.98}
+    store.commit((
+        e.CampaignAccepted(campaign="two-1123", sha256="0" * 64, text="", submitted_by="inbox", file="two.yaml",
+                           content=flat_night(name="two", space=space)),
+        e.TrialAdmitted(campaign="two-1123", trial="two-1123/t001", number=1, params={**params, "env.mode": "fixed"},
+                        proposal=Proposal(params=params, proposer="hp-search", why="a start"))), EVENING)
+    store.close()
+    agent = Caller(layout)
+    wish = {"key": "q1", "campaign": "two", "settings": ["ppo.learning_rate=5e-4"], "why": "a hunch"}
+    assert agent.error("propose", **wish) == (
+        "a proposal names all that two-1123 searches, these are missing: ppo.gamma (uniform in [0.97, 0.995]) — give "
+        "them, or `like` a trial to keep its settings")
+    assert "no trial of two-1123" in agent.error("propose", **wish, like="two-1123")
+    assert "two-1123/t009" in agent.error("propose", **wish, like="t009")
+    assert waiting(layout) == []
+    for like in ("t001", "two-1123/t001"):
+        assert agent.value("propose", **wish, like=like)["status"] == "queued"
+    command, = waiting(layout)
+    assert command["args"]["params"] == {"ppo.learning_rate": 5e-4, "ppo.gamma": 0.98}
 
 
 def test_wrong_ids_and_settings_change_nothing(crash: Caller):
@@ -137,8 +169,18 @@ def test_a_hundred_proposals_are_one_trial_and_the_next_one_waits_for_a_person(n
 
     slept = agent.value("sleep_until", key="z1", until="answer", id="p3", hours=1)
     assert slept["awake"] is False
-    assert vbotd(workspace.home, "approve", "p3").returncode == 0
-    assert vbotd(workspace.home, "approve", "p2", "--no").returncode == 0
+    for _ in range(2):  # a repeat changes nothing
+        assert vbotd(workspace.home, "approve", "p3").returncode == 0
+        assert vbotd(workspace.home, "approve", "p2", "--no").returncode == 0
+    for key, flags, said in (("p2", (), "was turned down already"), ("p3", ("--no",), "was let pass already")):
+        other_way = vbotd(workspace.home, "approve", key, *flags)
+        assert other_way.returncode == 1
+        assert said in other_way.stderr
+    # Who asks again hears what came of it, and not that it still waits.
+    assert "a person turned down request p2" in agent.error(
+        "propose", key="p2", campaign=name, settings=["ppo.skill=0.5"], why="a half")
+    again = agent.value("propose", key="p3", campaign=name, settings=["ppo.skill=0.95"], why="nearly all")
+    assert (again["status"], again["answer"]) == ("accepted", f"<<a person let it pass: it is {name}/t004>>")
     assert vbotd(workspace.home, "approve").stdout.strip() == "no agent asks for anything"
     trial = workspace.events("TrialAdmitted")[-1]
     assert trial.params["ppo.skill"] == 0.95
@@ -163,6 +205,8 @@ def test_beyond_the_limits_a_campaign_waits_and_approval_starts_the_very_same_by
     accepted = wait_until(lambda: [event for event in workspace.events("CampaignAccepted")
                                    if event.file == "agent--s2.yaml"], 30)
     assert [event.text for event in accepted] == [text]
+    again = agent.value("submit", key="s2", campaign_yaml=text)
+    assert (again["status"], again["campaign"]) == ("accepted", accepted[0].campaign)
 
 
 def test_an_agent_pauses_its_own_campaign_and_asks_about_a_person_s(night: tuple[Workspace, Caller, str]):

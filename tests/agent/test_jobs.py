@@ -31,11 +31,11 @@ def ended(caller: Caller, handle: str) -> Job:
     return look(caller.layout, handle)
 
 
-def make_job(caller: Caller, handle: str, **files: str) -> Path:
+def make_job(caller: Caller, handle: str, by: str = "agent:test", **files: str) -> Path:
     """Lay down the folder of a job, as it is some time after its start."""
     folder = folder_of(caller.layout, handle)
     folder.mkdir(parents=True)
-    (folder / "request.json").write_text(json.dumps({"tool": "audit", "given": {}, "words": [], "at": 5.0}))
+    (folder / "request.json").write_text(json.dumps({"tool": "audit", "given": {}, "words": [], "at": 5.0, "by": by}))
     for name, text in files.items():
         (folder / name.replace("_", ".")).write_text(text)
     return folder
@@ -53,6 +53,21 @@ def test_many_starts_under_one_key_are_one_process_and_its_output_is_the_result(
     assert "used before, for another report" in night.error("audit", key="j1", task="vbot_walk_flat")
 
 
+def test_a_handle_is_no_pass_to_what_another_agent_started(night: Caller):
+    make_job(night, "j7", out_json='{"task": "walk"}', exit_json='{"code": 0, "at": 9.0}')
+    make_job(night, "j8", by="agent:other", out_json='{"task": "walk"}', exit_json='{"code": 0, "at": 9.0}')
+    other = Caller(night.layout, principal="agent:other", now=None)
+    assert night.value("job", handle="j7")["result"] == {"task": "walk"}
+    assert other.error("job", handle="j7") == (
+        "job 'j7' belongs to agent:test, who alone can look at it — start your own")
+    assert other.error("job", handle="j9") == "there is no job 'j9' — your newest: j8"
+    # The same wish under the same key is a repeat of one's own alone.
+    for tool, given in (("audit", {"task": "vbot_walk_flat"}), ("note", {"id": NIGHT, "text": "x"}),
+                        ("sleep_until", {"until": "time"})):
+        assert "key 'j7' belongs to agent:test" in other.error(tool, key="j7", **given)
+    assert sorted(path.name for path in (night.layout.state / "jobs").iterdir()) == ["j7", "j8"]
+
+
 def test_a_job_that_fails_says_so_in_its_verb_s_own_words(night: Caller):
     begun = night.value("rank", key="j2", id="t001")
     assert (begun["handle"], begun["tool"], begun["state"]) == ("j2", "rank", "running")
@@ -64,11 +79,11 @@ def test_a_job_that_fails_says_so_in_its_verb_s_own_words(night: Caller):
 
 def test_no_third_job_starts_beside_two(night: Caller):
     locks = []
-    for handle in ("a", "b"):
-        folder = make_job(night, handle)
+    for handle, by in (("a", "agent:test"), ("b", "agent:other")):
+        folder = make_job(night, handle, by)
         locks.append(os.open(folder / "lock", os.O_RDWR | os.O_CREAT))
         fcntl.flock(locks[-1], fcntl.LOCK_EX)
-    assert "2 jobs run already (a, b)" in night.error("audit", key="c", task="vbot_walk_flat")
+    assert "2 jobs run already (yours: a), 2 are allowed" in night.error("audit", key="c", task="vbot_walk_flat")
     os.close(locks[0])
     assert look(night.layout, "a").state == "lost"  # nobody holds its lock, and it never said how it ended
     os.close(locks[1])
@@ -120,6 +135,13 @@ def test_an_audit_with_bad_news_is_done_and_its_report_is_short(night: Caller):
     assert "ada" not in json.dumps(said)
 
 
+def test_what_a_job_found_names_things_by_their_place_in_the_workspace(night: Caller):
+    make_job(night, "j4", exit_json='{"code": 0, "at": 9.0}', out_json=json.dumps({
+        "runs": [{"source": str(night.layout.run("a/t001/score-s1-a1"))}], "said": f"see {night.layout.store} there"}))
+    assert night.value("job", handle="j4")["result"] == {
+        "runs": [{"source": "a/t001/score-s1-a1"}], "said": "<<see state/vbotd.db there>>"}
+
+
 def test_the_contact_sheet_of_a_capture_is_a_picture_of_the_answer(night: Caller):
     from PIL import Image
     folder = make_job(night, "j5", exit_json='{"code": 0, "at": 9.0}', err_txt="", out_json=json.dumps({"files": [
@@ -132,13 +154,17 @@ def test_the_contact_sheet_of_a_capture_is_a_picture_of_the_answer(night: Caller
     picture, = night.reply("job", handle="j5").pictures
     assert (picture.mime, picture.shows) == ("image/jpeg", "<<an episode>>")
     assert data_url(folder / "pictures" / "sheet.png").endswith(picture.base64)
-    assert _pictures(folder / "pictures", Job(handle="j5", tool="audit", state="done", began_at=0.0)) == ()
+    assert _pictures(folder / "pictures", Job(handle="j5", tool="audit", by="", state="done", began_at=0.0)) == ()
 
 
 def test_requests_that_cannot_work_start_nothing(night: Caller):
     assert "give a task or a campaign" in night.error("audit", key="j6")
     assert "write KEY=VALUE" in night.error("audit", key="j6", task="vbot_walk_flat", settings=["alive"])
+    assert "did you mean vbot_walk_flat" in night.error("audit", key="j6", task="vbot_walk_flatt")
     assert "no campaign" in night.error("evaluate", key="j6", ids=["nothing-like-it"])
+    # Told in the verb's own words, without its name twice.
+    assert night.error("compare", ids=["t001"]).startswith("compare failed: ")
+    assert "vbotd:" not in night.error("compare", ids=["t001"])
     assert "there is no job 'j6'" in night.error("job", handle="j6")
     with pytest.raises(ToolError, match="there is no job"):
         look(night.layout, "j6")

@@ -60,8 +60,9 @@ def test_no_arguments_whatever_raise_or_start_anything(tmp_path_factory: pytest.
 @pytest.mark.parametrize(("tool_name", "arguments", "words"), [
     ("inspect", {}, "'id' is missing"), ("inspect", {"id": "a", "path": "/etc/passwd"}, "'path' is no argument of it"),
     ("inspect", {"id": "../../etc/passwd"}, "an id has letters"), ("inspect", {"id": "/etc/x"}, "an id has letters"),
-    ("note", {"key": "a/b", "id": "x", "text": "t"}, "a key has 1 to 80 letters"), ("inspect", [], "are a JSON object"),
-    ("list", {"what": "everything"}, "what: Input should be"), ("instpect", {"id": "a"}, "there are: inspect"),
+    ("note", {"key": "a/b", "id": "x", "text": "t"}, "key: a key has 1 to 80 letters"),
+    ("inspect", [], "are a JSON object"), ("list", {"what": "everything"}, "what: it should be 'campaigns', 'trials'"),
+    ("instpect", {"id": "a"}, "did you mean inspect"), ("fly", {"id": "a"}, "there are: status, wake_up, list"),
     ("series", {"run": "x", "points": 10**6}, "less than or equal to 100 (it is 1000000)"),
 ])
 def test_what_is_wrong_is_said_with_its_place_and_what_is_allowed(tmp_path, tool_name, arguments, words):

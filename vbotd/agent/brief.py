@@ -63,8 +63,8 @@ def _parts(report: Report, changed: Sequence[tuple[str, str]], since: int) -> It
     yield "broke", [f"{cause.count} x {fence(cause.what, 160)} ({', '.join(cause.examples[:2])})"
                     for cause in report.causes], "findings"
     yield "runs now", [
-        f"{run.run} {run.status}" + ("" if run.share is None else f" {run.share:.0%}, {duration(run.left_s)} left")
-        for run in report.running], "status"
+        f"{run.run} {run.status}" + ("" if run.share is None else f" {run.share:.0%}")
+        + ("" if run.left_s is None else f", {duration(run.left_s)} left") for run in report.running], "status"
     yield "budgets", [
         f"{item.campaign}: {item.trials_judged} of {counted(item.trials_budget, 'trial')} judged"
         + ("" if item.hours_left is None else f", {item.hours_left:.1f} h left") + f"; next: {fence(item.next, 120)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import Field
@@ -12,6 +13,8 @@ from vbotd.agent.registry import Context, Id, Keyed, Result, Tool, ToolError
 from vbotd.agent.untrusted import Data
 from vbotd.core.assignments import BadAssignment, parse_assignments
 from vbotd.core.policy import WAITS, is_agent
+from vbotd.core.wording import clean
+from vbotd.domain.task import ParamValue
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
 from vbotd.store.finding import resolve_id
@@ -56,8 +59,10 @@ class ProposeArguments(Keyed):
     """Settings to try, and why they are worth a trial."""
 
     campaign: Id
-    settings: list[str] = Field(min_length=1, max_length=40, description="as 'ppo.learning_rate=3e-4'")
+    settings: list[str] = Field(min_length=1, max_length=40, description="all that is searched, as "
+                                "'ppo.learning_rate=3e-4'; or what changes `like` a trial")
     why: str = Field(min_length=3, max_length=500)
+    like: str = Field(default="", max_length=200, description="a trial of it whose other settings are kept")
 
 
 class NoteArguments(IdKeyed):
@@ -73,8 +78,40 @@ def propose(context: Context, arguments: ProposeArguments) -> Outcome:
     except BadAssignment as error:
         raise ToolError(str(error)) from error
     campaign = whole_id(context.layout, arguments.campaign, campaign_only=True)
+    if arguments.like:
+        params = {**_settings_of(context.layout, campaign, arguments.like), **params}
+    _none_is_missing(context.layout, campaign, params)
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in params.items()}
     return command(context, arguments.key, "propose", {"id": campaign, "params": plain, "why": arguments.why})
+
+
+def _settings_of(layout: Layout, campaign: str, trial: str) -> Mapping[str, ParamValue]:
+    """Return what was proposed as a trial of a campaign.
+
+    Raises: NotFound, ToolError.
+    """
+    with Reader(layout.store) as reader:
+        kind, whole = resolve_id(reader, trial if trial.startswith(campaign) else f"{campaign}/{trial}")
+        found = reader.trial(whole) if kind == "trial" else None
+    if found is None or found.campaign != campaign:
+        raise ToolError(f"like: '{clean(trial, 80)}' is no trial of {campaign}")
+    return found.proposal.params
+
+
+def _none_is_missing(layout: Layout, campaign: str, params: Mapping[str, ParamValue]) -> None:
+    """Hold back a proposal that names a part of the search space alone: it would be refused.
+
+    Raises: ToolError with what is missing, and its ranges.
+    """
+    with suppress(StoreError), Reader(layout.store) as reader:
+        record = reader.record(campaign)
+        if record is None or record.status != "open":
+            return
+        space = {dimension.key: dimension for dimension in record.content.space.dimensions}
+        missing = [f"{key} ({space[key].allowed()})" for key in space if key not in params]
+        if missing and set(params) <= set(space):
+            raise ToolError(f"a proposal names all that {campaign} searches, these are missing: {', '.join(missing)} — "
+                            "give them, or `like` a trial to keep its settings")
 
 
 def amend(context: Context, arguments: AmendArguments) -> Outcome:
@@ -114,7 +151,7 @@ def command(context: Context, key: str, verb: str, args: Mapping[str, Any]) -> O
     Raises: ToolError where the daemon refuses it, or the key was used for something else.
     """
     with one_at_a_time(context.layout):
-        if not same_or_refuse(context.layout, key, verb, dict(args)):
+        if not same_or_refuse(context, key, verb, dict(args)):
             in_time(context.layout, context.now(), repeated=False)
             send_command(context.layout, verb, args, principal=context.principal, key=key)
     return outcome_of(context.layout, key, verb)
@@ -180,8 +217,16 @@ def _answer_of(layout: Layout, key: str) -> Outcome | None:
     accepted, answer = answered
     if not accepted:
         raise ToolError(f"refused: {answer}")
-    status: Literal["accepted", "waits_for_person"] = "waits_for_person" if WAITS in answer[:40] else "accepted"
-    return Outcome(key=key, status=status, answer=answer)
+    if WAITS not in answer[:40]:
+        return Outcome(key=key, status="accepted", answer=answer)
+    if wait_for_answer(layout, f"{key}.rejected", 0.0) is not None:
+        raise ToolError(f"a person turned down request {key} — ask for something else, under a new key")
+    passed = wait_for_answer(layout, f"{key}.approved", 0.0)
+    if passed is None:
+        return Outcome(key=key, status="waits_for_person", answer=answer)
+    if not passed[0]:
+        raise ToolError(f"a person let request {key} pass, but it was refused: {passed[1]}")
+    return Outcome(key=key, status="accepted", answer=f"a person let it pass: {passed[1]}")
 
 
 TOOLS = (

@@ -55,7 +55,7 @@ def explain(context: Context, arguments: ExplainArguments) -> Explained:
             return Explained(id=whole, kind=kind,
                              events=[_told(stored) for stored in reader.events(after=int(whole) - 1, limit=1)])
         found, following = _events(reader, kind, whole, arguments.after, arguments.limit)
-    log = log_tail(context.layout, whole) if kind == "run" and arguments.log else ""
+    log = log_tail(context.layout, whole) or "(the log is empty)" if kind == "run" and arguments.log else ""
     return Explained(id=whole, kind=kind, events=[_told(stored) for stored in found], next=following, log=log)
 
 

@@ -1,8 +1,8 @@
 """How does long work not keep a caller waiting? As a job: a verb in a process of its own, and a handle to look at it.
 
-The rule this protects: the folder of a job appears whole, with its request in it, and exactly once; so a repeat under
-the same key finds the job instead of starting another. The process holds a lock while it lives, which is how it is
-known to be alive.
+The rules this protects: the folder of a job appears whole, with its request in it, and exactly once; so a repeat under
+the same key finds the job instead of starting another. A handle is no pass: a job is shown to who started it, and to
+nobody else. The process holds a lock while it lives, which is how it is known to be alive.
 
     state/jobs/<key>/   request.json  lock  out.json  err.txt  exit.json  pictures/
 """
@@ -36,12 +36,17 @@ GRACE_S = 20.0  # between the folder and the lock: a busy machine takes its time
 State = Literal["running", "done", "failed", "lost"]
 
 
+class NoJob(ToolError):
+    """There is no job of this handle."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as its folder shows it. `output` is what its verb printed, `said` why it failed."""
+    """A job as its folder shows it. `output` is what its verb printed, `said` why it failed, `by` who started it."""
 
     handle: str
     tool: str
+    by: str
     state: State
     began_at: float
     output: Mapping[str, Any] | None = None
@@ -52,15 +57,17 @@ class Job:
 def start(context: Context, key: str, tool: str, given: Mapping[str, Any], words: Sequence[str]) -> Job:
     """Start a verb as the job `key`, once; a repeat finds it.
 
-    Raises: ToolError where the key was used for something else, or too many jobs run.
+    Raises: ToolError where the key was used for something else or by somebody else, or too many jobs run.
     """
     layout = context.layout
     with one_at_a_time(layout):
-        if same_or_refuse(layout, key, tool, dict(given)):
+        if same_or_refuse(context, key, tool, dict(given)):
             return look(layout, key)
-        live = [job.handle for job in all_jobs(layout) if job.state == "running"]
+        live = [job for job in all_jobs(layout) if job.state == "running"]
         if len(live) >= MOST_AT_ONCE:
-            raise ToolError(f"{len(live)} jobs run already ({', '.join(live)}) — look at one with the tool job first")
+            own = ", ".join(job.handle for job in live if job.by == context.principal)
+            raise ToolError(f"{len(live)} jobs run already ({f'yours: {own}' if own else 'none is yours'}), "
+                            f"{MOST_AT_ONCE} are allowed — wait until one has ended, the tool job tells")
         folder = folder_of(layout, key)
         hidden = folder.with_name(f".{key[:40]}.{secrets.token_hex(6)}")
         hidden.mkdir(parents=True)
@@ -74,33 +81,46 @@ def start(context: Context, key: str, tool: str, given: Mapping[str, Any], words
     return look(layout, key)
 
 
-def look(layout: Layout, handle: str) -> Job:
-    """Return a job as it stands.
+def look_as(context: Context, handle: str) -> Job:
+    """Return a job as it stands to who started it.
 
-    Raises: ToolError where there is none of this handle.
+    Raises: ToolError where there is none of this handle, or it is somebody else's.
+    """
+    with suppress(NoJob):
+        job = look(context.layout, handle)
+        if job.by in ("", context.principal):
+            return job
+        raise ToolError(f"job '{handle}' belongs to {clean(job.by, 60)}, who alone can look at it — start your own")
+    own = [job.handle for job in all_jobs(context.layout) if job.by == context.principal][-5:]
+    raise ToolError(f"there is no job '{clean(handle, 60)}' — your newest: {', '.join(own) or 'none'}")
+
+
+def look(layout: Layout, handle: str) -> Job:
+    """Return a job as it stands, whoever started it.
+
+    Raises: NoJob where there is none of this handle.
     """
     folder = folder_of(layout, handle)
     request = _json(folder / "request.json")
     if request is None:
-        known = [job.handle for job in all_jobs(layout)][-5:]
-        raise ToolError(f"there is no job '{clean(handle, 60)}' — the newest: {', '.join(known) or 'none'}")
-    tool, began_at = str(request.get("tool")), float(request.get("at") or 0.0)
+        raise NoJob(f"there is no job '{clean(handle, 60)}'")
+    tool, by, began_at = str(request.get("tool")), str(request.get("by", "")), float(request.get("at") or 0.0)
     ended = _json(folder / "exit.json")
     if ended is None:
         alive = is_locked(folder / "lock") or time.time() - began_at < GRACE_S
         # It may have ended between the two looks.
         ended = _json(folder / "exit.json")
         if ended is None:
-            return Job(handle=handle, tool=tool, state="running" if alive else "lost", began_at=began_at,
+            return Job(handle=handle, tool=tool, by=by, state="running" if alive else "lost", began_at=began_at,
                        said="" if alive else "its process ended without a word; start it under a new key")
     code = ended.get("code")
     out, err = _bytes(folder / "out.json"), _bytes(folder / "err.txt")
     try:
         output = parse_output(tool, out, err)
     except ToolError as error:
-        return Job(handle=handle, tool=tool, state="failed", began_at=began_at, exit_code=code, said=str(error))
+        return Job(handle=handle, tool=tool, by=by, state="failed", began_at=began_at, exit_code=code, said=str(error))
     # A verb whose findings are bad news (an audit) prints its report and exits with 1.
-    return Job(handle=handle, tool=tool, state="done", began_at=began_at, output=output, exit_code=code)
+    return Job(handle=handle, tool=tool, by=by, state="done", began_at=began_at, output=output, exit_code=code)
 
 
 def folder_of(layout: Layout, handle: str) -> Path:

@@ -1,6 +1,7 @@
-"""Was this key used before, and for the same thing? A repeat has one effect; another use of the key is refused.
+"""Was this key used before, by whom, and for the same thing? A repeat has one effect; another use is refused.
 
-There is no book of keys of its own: a command stands in the store or waits as a file, a campaign is known by its
+A key belongs to who used it first: what somebody else does under it is no repeat, even where it is the same. There is
+no book of keys of its own: a command stands in the store or waits as a file, a campaign is known by its
 file's name, a job and a sleep by their folder and file.
 """
 
@@ -12,10 +13,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from vbotd.agent.registry import ToolError
+from vbotd.agent.registry import Context, ToolError
 from vbotd.core.policy import OWN_FILE, REQUEST
+from vbotd.core.wording import clean
 from vbotd.domain import event as e
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
@@ -24,19 +27,29 @@ from vbotd.store.inbox import MAX_CAMPAIGN_BYTES
 from vbotd.store.read import Reader
 
 MOST_FILES = 500  # of the newest campaign files that are searched for a key
-Use = tuple[str, Any]  # the verb, and what it was given
 
 
-def same_or_refuse(layout: Layout, key: str, verb: str, given: Any) -> bool:
-    """Say whether a key was used for this very thing already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a key was used for: the verb, what it was given, and by whom ("" where a file does not say)."""
 
-    Raises: ToolError where it was used for something else.
+    verb: str
+    given: Any
+    by: str = ""
+
+
+def same_or_refuse(context: Context, key: str, verb: str, given: Any) -> bool:
+    """Say whether the caller used a key for this very thing already.
+
+    Raises: ToolError where it was used for something else, or by somebody else.
     """
-    before = earlier_use(layout, key)
+    before = earlier_use(context.layout, key)
     if before is None:
         return False
-    if (before[0], _plain(before[1])) != (verb, _plain(given)):
-        raise ToolError(f"key '{key}' was used before, for another {before[0]} — take a new key for a new wish")
+    if before.by not in ("", context.principal):
+        raise ToolError(f"key '{key}' belongs to {clean(before.by, 60)}, who used it before — take a new key")
+    if (before.verb, _plain(before.given)) != (verb, _plain(given)):
+        raise ToolError(f"key '{key}' was used before, for another {before.verb} — take a new key for a new wish")
     return True
 
 
@@ -44,14 +57,15 @@ def earlier_use(layout: Layout, key: str) -> Use | None:
     """Return what a key was used for, None where it is new."""
     waiting = _json(layout, f"commands/{key}.json")
     if waiting is not None:
-        return str(waiting.get("verb")), _given(str(waiting.get("verb")), waiting.get("args"))
+        verb = str(waiting.get("verb"))
+        return Use(verb=verb, given=_given(verb, waiting.get("args")), by=str(waiting.get("principal", "")))
     for folder, name in (("jobs", f"jobs/{key}/request.json"), ("sleeps", f"sleeps/{key}.json")):
         found = _json(layout, name)
         if found is not None:
-            return str(found.get("tool", folder)), found.get("given")
+            return Use(verb=str(found.get("tool", folder)), given=found.get("given"), by=str(found.get("by", "")))
     with suppress(OSError):
         data = (layout.inbox / f"{OWN_FILE}{key}.yaml").read_bytes()
-        return "submit", hashlib.sha256(data[:MAX_CAMPAIGN_BYTES]).hexdigest()
+        return Use(verb="submit", given=hashlib.sha256(data[:MAX_CAMPAIGN_BYTES]).hexdigest())
     with suppress(StoreError), Reader(layout.store) as reader:
         return _in_store(reader, key)
     return None
@@ -76,12 +90,12 @@ def _in_store(reader: Reader, key: str) -> Use | None:
         verb, args = event.verb, dict(event.args)
         if verb == REQUEST:
             verb, args = str(args.get("verb")), args.get("args") or {}
-        return verb, _given(verb, args)
+        return Use(verb=verb, given=_given(verb, args), by=event.principal)
     for stored in reversed(reader.last_events(kinds=("CampaignAccepted", "CampaignRefused"), limit=MOST_FILES)):
         found = stored.event
         if (isinstance(found, e.CampaignAccepted | e.CampaignRefused) and found.file == f"{OWN_FILE}{key}.yaml"
                 and not getattr(found, "parent", "")):
-            return "submit", found.sha256
+            return Use(verb="submit", given=found.sha256)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -14,7 +15,8 @@ from pydantic import Field
 from vbotd.agent.context import catalogue_of
 from vbotd.agent.numbers import page, setting_of
 from vbotd.agent.registry import Arguments, Context, Result, Tool, ToolError
-from vbotd.agent.untrusted import Block, Data, fence
+from vbotd.agent.submission import why_waits
+from vbotd.agent.untrusted import Block, Data, Problem, fence
 from vbotd.agent.verbs import run_verb
 from vbotd.core.campaign_text import label_from, template
 from vbotd.core.wording import clean
@@ -41,13 +43,17 @@ class TaskArguments(Arguments):
 
 
 class TaskPage(Result):
-    """The tasks by name, or one part of one: settings as 'default, bounds, what it is', else rows of its reference."""
+    """The tasks by name, or one part of one: settings as 'default, bounds, what it is', else rows of its reference.
+
+    `more` counts the settings that were left out, by the prefix that shows them.
+    """
 
     tasks: dict[str, Data] = Field(default={})
     task: str = ""
     score: str = ""
     env_steps: int = 0
     settings: dict[str, str] = Field(default={})
+    more: dict[str, int] = Field(default={})
     rows: list[dict[str, Any]] = Field(default=[])
 
 
@@ -91,11 +97,15 @@ class CheckArguments(Arguments):
 
 
 class Checked(Result):
-    """Whether a campaign can run: what it would do, or every problem with line and column."""
+    """Whether a campaign can run: what it would do, or every problem with line and column.
+
+    `waits` says why an agent's submission of it would wait for a person, now; nothing where it would start.
+    """
 
     ok: bool
+    waits: Data = ""
     summary: list[Data] = Field(default=[])
-    problems: list[Data] = Field(default=[])
+    problems: list[Problem] = Field(default=[])
     more: int = 0
 
 
@@ -103,11 +113,10 @@ def task(context: Context, arguments: TaskArguments) -> TaskPage:
     """Return the tasks, or one part of what is known about one."""
     if not arguments.name:
         return TaskPage(tasks={card.name: card.summary for card in catalogue_of(context.layout).tasks})
-    card = _card(context.layout, arguments.name)
+    card = card_of(context.layout, arguments.name)
     head = TaskPage(task=card.name, score=f"{card.metric.tag}, {card.metric.direction}", env_steps=card.env_steps)
     if arguments.part == "settings":
-        shown = [param for param in card.params if param.key.startswith(arguments.prefix)][:MOST_ROWS]
-        return head.model_copy(update={"settings": {param.key: _setting(param) for param in shown}})
+        return head.model_copy(update=_settings(card, arguments.prefix))
     return head.model_copy(update={"rows": _rows(context.layout, card, arguments.part)})
 
 
@@ -134,25 +143,49 @@ def check(context: Context, arguments: CheckArguments) -> Checked:
     if found.campaign is None:
         said = [problem.render("campaign.yaml") for problem in found.problems]
         return Checked(ok=False, problems=said[:MOST_PROBLEMS], more=max(0, len(said) - MOST_PROBLEMS))
-    return Checked(ok=True, summary=[f"{word}: {line}" for word, line in summary_lines(found.campaign, catalogue)])
+    return Checked(ok=True, waits=why_waits(context.layout, found.campaign),
+                   summary=[f"{word}: {line}" for word, line in summary_lines(found.campaign, catalogue)])
 
 
 def draft(context: Context, arguments: DraftArguments) -> Draft:
     """Return a campaign for a task with what is worth searching, comments left out."""
-    card = _card(context.layout, arguments.task)
+    card = card_of(context.layout, arguments.task)
     text = template(card, hours=arguments.hours, trials=arguments.trials, name=label_from(arguments.name), seed=1)
     lines = [line.partition("  #")[0].rstrip() for line in text.splitlines() if not line.lstrip().startswith("#")]
     return Draft(campaign_yaml="\n".join(line for line in lines if line) + "\n")
 
 
-def _card(layout: Layout, name: str) -> TaskCard:
+def card_of(layout: Layout, name: str) -> TaskCard:
+    """Return the card of a task.
+
+    Raises: ToolError with the nearest names.
+    """
     catalogue = catalogue_of(layout)
     card = catalogue.task(name)
     if card is None:
         known = [card.name for card in catalogue.tasks]
-        near = get_close_matches(name, known, n=3, cutoff=0.3)
-        raise ToolError(f"there is no task '{clean(name, 80)}' — there are: {', '.join(near or known)}")
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        raise ToolError(f"there is no task '{clean(name, 80)}' — "
+                        + (f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(known)}"))
     return card
+
+
+def _settings(card: TaskCard, prefix: str) -> dict[str, Any]:
+    """Return the settings of a task whose keys begin so, and how many more there are of each kind.
+
+    Raises: ToolError with the prefixes that there are.
+    """
+    chosen = [param for param in card.params if param.key.startswith(prefix)]
+    if not chosen:
+        kinds = dict.fromkeys(_kind(param) for param in card.params)
+        raise ToolError(f"no setting of {card.name} begins with '{clean(prefix, 60)}' — they begin with "
+                        f"{', '.join(kinds)}")
+    return {"settings": {param.key: _setting(param) for param in chosen[:MOST_ROWS]},
+            "more": dict(Counter(_kind(param) for param in chosen[MOST_ROWS:]))}
+
+
+def _kind(param: ParamCard) -> str:
+    return f"{param.key.partition('.')[0]}."
 
 
 def _setting(param: ParamCard) -> str:
@@ -182,8 +215,16 @@ def _rows(layout: Layout, card: TaskCard, part: str) -> list[dict[str, Any]]:
 
 def _row(item: Any) -> dict[str, Any]:
     values = item if isinstance(item, dict) else asdict(item) if hasattr(item, "__dataclass_fields__") else {"": item}
-    return {str(key): fence(value, 200) if isinstance(value, str) and " " in value else setting_of(value)
-            for key, value in values.items() if value not in (None, "", [], {})}
+    return {str(key): _plain(value) for key, value in values.items() if value not in (None, "", [], {})}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a reference; a plugin wrote it, so its words are fenced however deep they lie."""
+    if isinstance(value, Mapping):
+        return _row(dict(value))
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value[:MOST_ROWS]]
+    return fence(value, 200) if isinstance(value, str) and " " in value else setting_of(value)
 
 
 def _entries(folder: str) -> list[str]:

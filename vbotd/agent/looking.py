@@ -116,7 +116,7 @@ def wake_up(context: Context, arguments: WakeUpArguments) -> Brief:
 
 
 def _told(stored: Stored) -> tuple[str, str]:
-    return f"{stored.seq} {type(stored.event).__name__} {about(stored.event)}", tell(stored.event)
+    return f"{stored.seq} {type(stored.event).__name__} {about(stored.event)}".rstrip(), tell(stored.event)
 
 
 TOOLS = (

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from vbotd.agent.ask import ModelError, data_url
 from vbotd.agent.changes import whole_id
-from vbotd.agent.jobs import Job, folder_of, look, start
+from vbotd.agent.jobs import Job, folder_of, look_as, start
+from vbotd.agent.knowledge import card_of
 from vbotd.agent.numbers import setting_of
 from vbotd.agent.registry import Arguments, Context, Id, Key, Keyed, Picture, Result, Shown, Tool, ToolError
 from vbotd.agent.untrusted import Data, fence, show_tag
@@ -27,7 +28,7 @@ POLL_S = 0.1
 MOST_PICTURES = 2
 MOST_ITEMS = 24
 # What only a person at this machine could use, or what the request has said already.
-LEFT_OUT = frozenset({"checkpoint", "sha256", "folder", "request", "files", "instances", "per_seed", "version"})
+LEFT_OUT = frozenset({"checkpoint", "sha256", "folder", "request", "files", "instances", "per_seed", "version", "at"})
 THREADS = ("--threads", "1")  # the other cores belong to the campaigns
 
 
@@ -69,7 +70,7 @@ class CompareArguments(Arguments):
     """Runs, trials or campaigns to put side by side; with `against` the settings of two groups."""
 
     ids: list[Id] = Field(min_length=1, max_length=8)
-    against: list[Id] = Field(default=[], max_length=8)
+    against: list[Id] = Field(default=[], max_length=8, description="a second group: what sets the two apart")
 
 
 class JobArguments(Arguments):
@@ -134,6 +135,8 @@ def audit(context: Context, arguments: AuditArguments) -> JobState:
             assert record is not None, "its id was resolved a moment ago"
             task = record.content.task
             settings = [f"{key}={_written(value)}" for key, value in record.content.params.items()] + settings
+    else:
+        card_of(context.layout, task)
     words = [word for setting in settings for word in ("--set", setting)]
     return _started(context, arguments, "audit", ["audit", task, *words, *THREADS])
 
@@ -142,13 +145,13 @@ def compare(context: Context, arguments: CompareArguments) -> Compared:
     """Return runs side by side, from what was measured already."""
     sides = [[trained_id(context.layout, id_) for id_ in side] for side in (arguments.ids, arguments.against)]
     words = ["compare", *sides[0], *(["--against", *sides[1]] if sides[1] else []), "--json"]
-    return Compared(result=compact(run_verb(context.layout, words)))
+    return Compared(result=compact(without_paths(context.layout, run_verb(context.layout, words))))
 
 
 def job(context: Context, arguments: JobArguments) -> Shown:
     """Return a job as it stands, with its pictures once it is done."""
     until = time.monotonic() + arguments.wait_s
-    while (found := look(context.layout, arguments.handle)).state == "running" and time.monotonic() < until:
+    while (found := look_as(context, arguments.handle)).state == "running" and time.monotonic() < until:
         time.sleep(POLL_S)
     pictures = _pictures(folder_of(context.layout, found.handle) / "pictures", found)
     return Shown(result=_state(context, found), pictures=pictures)
@@ -187,6 +190,17 @@ def compact(value: Any, depth: int = 0) -> Any:
     return setting_of(value)
 
 
+def without_paths(layout: Layout, value: Any) -> Any:
+    """Return JSON values in which paths of the workspace begin there; where that is, no agent needs to know."""
+    if isinstance(value, Mapping):
+        return {key: without_paths(layout, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(layout, item) for item in value]
+    if isinstance(value, str):
+        return value.replace(f"{layout.runs}/", "").replace(f"{layout.home}/", "")
+    return value
+
+
 def _started(context: Context, arguments: Keyed, tool: str, words: Sequence[str]) -> JobState:
     given = arguments.model_dump(mode="json", exclude={"key"})
     return _state(context, start(context, arguments.key, tool, given, [*words, "--json"]))
@@ -195,7 +209,7 @@ def _started(context: Context, arguments: Keyed, tool: str, words: Sequence[str]
 def _state(context: Context, found: Job) -> JobState:
     return JobState(handle=found.handle, tool=found.tool, state=found.state, said=found.said,
                     seconds=round(max(0.0, context.now() - found.began_at)) if found.state == "running" else 0,
-                    result=compact(found.output) if found.output is not None else {})
+                    result=compact(without_paths(context.layout, found.output)) if found.output is not None else {})
 
 
 def _pictures(folder: Path, found: Job) -> tuple[Picture, ...]:

@@ -160,8 +160,9 @@ def tool_named(tools: Iterable[Tool], name: str) -> Tool:
     if name in by_name:
         return by_name[name]
     from difflib import get_close_matches
-    near = get_close_matches(str(name)[:60], by_name, n=3, cutoff=0.5) or list(by_name)
-    raise ToolError(f"there is no tool '{clean(name, 60)}' — there are: {', '.join(near)}")
+    near = get_close_matches(str(name)[:60], by_name, n=3, cutoff=0.5)
+    raise ToolError(f"there is no tool '{clean(name, 60)}' — "
+                    + (f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(by_name)}"))
 
 
 def parse_arguments(text: str) -> Any:
@@ -217,7 +218,8 @@ def _problems(tool: Tool, error: ValidationError) -> str:
         elif item["type"] == "missing":
             found.append(f"'{clean(place, 60)}' is missing")
         else:
-            found.append(f"{clean(place, 60)}: {clean(item['msg'], 160)} (it is {clean(repr(item['input']), 60)})")
+            said = clean(item["msg"], 160).removeprefix("Value error, ").replace("Input should", "it should")
+            found.append(f"{clean(place, 60)}: {said} (it is {clean(repr(item['input']), 60)})")
     return "; ".join(found)
 
 

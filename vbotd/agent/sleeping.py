@@ -30,7 +30,7 @@ BRIEF_TOKENS = 500
 class SleepArguments(Keyed):
     """What to wait for, about what, and how long at most."""
 
-    until: Until
+    until: Until = Field(description="trouble: a pause, a refusal, a blocked plugin; answer: a person's, to a request")
     id: str = Field(default="", max_length=200, description="campaign, trial or run; of `answer` a command's key")
     hours: float = Field(default=12.0, gt=0, le=LONGEST_H)
 
@@ -61,7 +61,7 @@ def sleep_until(context: Context, arguments: SleepArguments) -> Slept:
         about = whole_id(layout, about)
     given = {"until": arguments.until, "id": about, "hours": arguments.hours}
     with one_at_a_time(layout):
-        if not same_or_refuse(layout, key, "sleep_until", given):
+        if not same_or_refuse(context, key, "sleep_until", given):
             if len(sleeping(layout)) >= MOST_SLEEPS:
                 raise ToolError(f"{MOST_SLEEPS} sleeps are open already — wait for one of them")
             put_to_sleep(layout, Sleep(

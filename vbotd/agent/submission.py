@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from vbotd.agent.changes import ANSWER_S, Outcome, in_time, outcome_of
 from vbotd.agent.context import catalogue_of
 from vbotd.agent.keys import one_at_a_time, same_or_refuse
 from vbotd.agent.registry import Context, Keyed, Tool, ToolError
+from vbotd.agent.untrusted import LONGEST_PROBLEM
 from vbotd.core.policy import OWN_FILE, is_own, why_campaign_waits
 from vbotd.core.wording import clean
 from vbotd.domain.campaign import Campaign
@@ -37,25 +39,29 @@ def submit(context: Context, arguments: SubmitArguments) -> Outcome:
     """Submit a campaign; inside the limits for agents it starts, beyond them it waits for a person."""
     layout, key, text = context.layout, arguments.key, arguments.campaign_yaml
     with one_at_a_time(layout):
-        repeated = same_or_refuse(layout, key, "submit", hashlib.sha256(text.encode()).hexdigest())
+        repeated = same_or_refuse(context, key, "submit", hashlib.sha256(text.encode()).hexdigest())
         # What was handed over once passed the checks then, which take seconds.
         in_time(layout, context.now(), repeated=repeated)
-        waits = "" if repeated else why_campaign_waits(_checked(layout, text), _open_own(layout),
-                                                       read_config(layout).agents)
+        waits = "" if repeated else why_waits(layout, _checked(layout, text))
         if waits:
             send_command(layout, "submit", {"name": _name(text), "text": text, "why": waits},
                          principal=context.principal, key=key)
         elif not _is_command(layout, key):
             submit_bytes(layout, _file(key), text.encode(), wait_s=0.0)
     if _is_command(layout, key):
-        return outcome_of(layout, key, "submit")
+        return outcome_of(layout, key, "submit").model_copy(update={"campaign": _campaign_of(layout, key)})
     fate, detail = submit_bytes(layout, _file(key), text.encode(), wait_s=ANSWER_S)
     if fate == "refused":
         raise ToolError(_told(detail))
     if fate == "queued":
         return Outcome(key=key, status="queued", answer="it lies in the inbox; the daemon takes it when it runs")
-    return Outcome(key=key, status="accepted" if _is_of(layout, str(detail), key) else "known", campaign=str(detail),
-                   answer=f"it is campaign {detail}")
+    return Outcome(key=key, status="accepted" if _campaign_of(layout, key) == detail else "known",
+                   campaign=str(detail), answer=f"it is campaign {detail}")
+
+
+def why_waits(layout: Layout, campaign: Campaign) -> str:
+    """Return why a campaign of an agent would wait for a person if it were submitted now, "" where it would start."""
+    return why_campaign_waits(campaign, _open_own(layout), read_config(layout).agents)
 
 
 def _checked(layout: Layout, text: str) -> Campaign:
@@ -70,7 +76,7 @@ def _checked(layout: Layout, text: str) -> Campaign:
 
 
 def _told(problems: Sequence[Problem]) -> str:
-    return "\n".join(clean(problem.render("campaign.yaml"), 300) for problem in problems[:MOST_PROBLEMS])
+    return "\n".join(clean(problem.render("campaign.yaml"), LONGEST_PROBLEM) for problem in problems[:MOST_PROBLEMS])
 
 
 def _file(key: str) -> str:
@@ -89,10 +95,11 @@ def _is_command(layout: Layout, key: str) -> bool:
     return wait_for_answer(layout, key, 0.0) is not None
 
 
-def _is_of(layout: Layout, campaign: str, key: str) -> bool:
-    with Reader(layout.store) as reader:
-        record = reader.record(campaign)
-    return record is not None and record.file == _file(key)
+def _campaign_of(layout: Layout, key: str) -> str:
+    """Return the campaign that was submitted under a key, "" where there is none (yet)."""
+    with suppress(StoreError), Reader(layout.store) as reader:
+        return next((record.id for record in reversed(reader.records()) if record.file == _file(key)), "")
+    return ""
 
 
 def _open_own(layout: Layout) -> int:

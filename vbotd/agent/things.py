@@ -84,8 +84,10 @@ class Seen(Result):
 
 
 class Findings(Result):
-    """The findings, errors first; `more` were left out."""
+    """The findings in so many runs, errors first; `more` were left out."""
 
+    runs: int
+    total: int
     findings: list[Seen] = Field(default=[])
     more: int = 0
 
@@ -130,11 +132,13 @@ def findings(context: Context, arguments: FindingsArguments) -> Findings:
     order = ["error", "warning", "info"]
     wanted = order[:order.index(arguments.level) + 1]
     with Reader(context.layout.store) as reader:
-        found = [Seen(run=run.id, rule=finding.rule, level=finding.level, said=finding.message, advice=finding.fix,
-                      env_steps=finding.env_steps)
-                 for run in runs_of(reader, arguments.id) for finding in run.findings if finding.level in wanted]
+        runs = runs_of(reader, arguments.id)
+    found = [Seen(run=run.id, rule=finding.rule, level=finding.level, said=finding.message, advice=finding.fix,
+                  env_steps=finding.env_steps)
+             for run in runs for finding in run.findings if finding.level in wanted]
     found.sort(key=lambda seen: order.index(seen.level))
-    return Findings(findings=found[:MOST_FINDINGS], more=max(0, len(found) - MOST_FINDINGS))
+    return Findings(runs=len(runs), total=len(found), findings=found[:MOST_FINDINGS],
+                    more=max(0, len(found) - MOST_FINDINGS))
 
 
 def runs_of(reader: Reader, text: str) -> tuple[Run, ...]:

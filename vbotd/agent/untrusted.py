@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
 from vbotd.core.wording import clean
 
-LONGEST_LINE, LONGEST_BLOCK, MOST_LINES = 240, 4_000, 60
+LONGEST_LINE, LONGEST_PROBLEM, LONGEST_BLOCK, MOST_LINES = 240, 600, 4_000, 60
 _OPENING, _CLOSING = re.compile("<(?=<)"), re.compile(">(?=>)")
 _PLAIN_TAG = re.compile(r"[a-z0-9_]{1,40}([/.][a-z0-9_]{1,40}){1,4}")
 
@@ -48,4 +49,5 @@ def _clean_line(line: str) -> str:
 
 
 Data = Annotated[str, BeforeValidator(fence)]
+Problem = Annotated[str, BeforeValidator(partial(fence, most=LONGEST_PROBLEM))]  # its advice stands at its end
 Block = Annotated[str, BeforeValidator(fence_block)]

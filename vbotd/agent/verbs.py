@@ -62,5 +62,6 @@ def parse_output(verb: str, out: bytes, err: bytes) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         said = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
-        raise ToolError(f"{verb} failed: {clean(said[-1] if said else 'it said nothing', 300)}")
+        last = said[-1].removeprefix("vbotd: ") if said else "it said nothing"
+        raise ToolError(f"{verb} failed: {clean(last, 300)}")
     return value

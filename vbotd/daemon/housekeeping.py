@@ -26,6 +26,7 @@ EVERY_S = 60.0
 BACKUP_EVERY_S = 3600.0
 CAP_EVERY_S = 600.0
 LOG_BYTES = 64 << 20  # of one run's worker.log; beyond, the beginning and the end are kept
+AGENT_LOG_BYTES = 8 << 20  # of what the sessions of the agent loop say, likewise
 LOG_KEPT_BYTES = 1 << 20  # of each
 
 
@@ -71,16 +72,20 @@ class Housekeeping:
             live = reader.live_runs()
         for run in live:
             shorten(self._layout.run(run.id) / "worker.log")
+        shorten(self._layout.state / "agent" / "agent.log", AGENT_LOG_BYTES)
         if now - self._capped_at >= CAP_EVERY_S:
             self._capped_at = now
             cap(self._layout, int(self.keep_gb * 2**30))
 
 
-def shorten(path: Path) -> bool:
-    """Cut the middle out of a log that has grown too large; its writers append, so they go on behind the end."""
+def shorten(path: Path, most_bytes: int = 0) -> bool:
+    """Cut the middle out of a log that has grown too large; its writers append, so they go on behind the end.
+
+    `most_bytes` is the largest size that stays (0: `LOG_BYTES`).
+    """
     try:
         size = path.stat().st_size
-        if size <= LOG_BYTES:
+        if size <= (most_bytes or LOG_BYTES):
             return False
         with path.open("r+b") as file:
             file.seek(-LOG_KEPT_BYTES, os.SEEK_END)
