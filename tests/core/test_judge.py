@@ -125,14 +125,20 @@ def test_less_is_better_where_the_task_says_so():
     assert claim.contest is not None and claim.contest.difference == pytest.approx(0.197, abs=1e-3)
 
 
-def test_claims_of_one_night_are_corrected_for_each_other():
+def test_claims_of_one_night_against_one_baseline_are_corrected_together_and_others_one_by_one():
     base, better = trial(1), trial(2)
     alike = [trial(number) for number in range(3, 9)]
-    runs = [*runs_of(base, STEADY), *runs_of(better, HIGHER), *(r for one in alike for r in runs_of(one, STEADY[::-1]))]
+    other_base, other = trial(9, seeds=(21, 22, 23, 24, 25, 26)), trial(10, seeds=(21, 22, 23, 24, 25, 26))
+    runs = [*runs_of(base, STEADY), *runs_of(better, [value + 0.02 for value in STEADY[1:] + STEADY[:1]]),
+            *(r for one in (*alike, other_base, other) for r in runs_of(one, STEADY[::-1]))]
     alone = claims_of((base, better), runs, TASK.metric)[0]
     among = claims_of((base, better, *alike), runs, TASK.metric)[0]
-    assert alone.ruling is not None and among.ruling is not None and among.contest is not None
-    assert among.ruling.p == pytest.approx(7 * among.contest.p) and alone.among == 1
+    beside = claims_of((base, better, *alike, other_base, other), runs, TASK.metric)[0]
+    assert alone.ruling is not None and among.ruling is not None and beside.ruling is not None
+    assert alone.contest is not None and among.contest is not None and beside.contest is not None
+    assert alone.ruling.p == alone.contest.p and alone.among == 1
+    assert 3 * among.contest.p < among.ruling.p < 6 * among.contest.p and among.among == 7
+    assert beside.ruling.p == pytest.approx(8 * beside.contest.p), "two baselines have no luck in common"
 
 
 def test_the_reported_number_is_of_report_seeds_and_fresh_episodes_only():

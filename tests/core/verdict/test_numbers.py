@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vbotd.core.verdict.contest import contest
+from vbotd.core.verdict.jointly import joint_quantile, joint_tail
 from vbotd.core.verdict.looks import LOOKS, SHARES, sequential_p
 from vbotd.core.verdict.noise import Noise, noise_floor, spread_over_seeds
 from vbotd.core.verdict.ruling import chances, rulings
@@ -23,7 +24,7 @@ SCORES = st.lists(st.floats(-1, 1), min_size=2, max_size=8)
 
 @given(st.floats(-30, 30), st.integers(1, 120))
 def test_students_tail_is_scipys(t: float, freedom: int):
-    assert upper_tail(t, freedom) == pytest.approx(stats.t.sf(t, freedom), abs=1e-12)
+    assert upper_tail(t, freedom) == pytest.approx(stats.t.sf(t, freedom), abs=1e-10)  # near 0 ours is the nearer
 
 
 @given(st.floats(0.001, 0.999), st.integers(1, 120))
@@ -36,6 +37,27 @@ def test_student_refuses_what_is_no_probability_and_no_freedom():
         quantile(1.0, 3)
     with pytest.raises(ValueError, match="at least 1 degree of freedom, not 0"):
         upper_tail(0.0, 0)
+
+
+@pytest.mark.parametrize(("claims", "freedom", "bar"), [(2, 10, 2.15), (3, 15, 2.24), (3, 5, 2.68), (6, 60, 2.35)])
+def test_the_bar_of_several_claims_is_that_of_dunnetts_table(claims: int, freedom: int, bar: float):
+    # Dunnett 1955, table 1a: one-sided, 5 %
+    assert joint_quantile(0.95, freedom, claims) == pytest.approx(bar, abs=0.006)
+
+
+@pytest.mark.parametrize(("t", "freedom", "claims"), [(-1.0, 1, 2), (0.5, 3, 3), (2.0, 15, 3), (3.0, 40, 5)])
+def test_the_joint_tail_is_scipys(t: float, freedom: int, claims: int):
+    shape = [[1.0 if i == j else 0.5 for j in range(claims)] for i in range(claims)]
+    below = stats.multivariate_t.cdf([t] * claims, shape=shape, df=freedom, maxpts=20_000 * claims, random_state=1)
+    assert joint_tail(t, freedom, claims) == pytest.approx(1 - below, abs=1e-3)
+
+
+@given(st.floats(-5, 10), st.integers(1, 200), st.integers(2, 12))
+def test_several_claims_are_doubted_more_than_one_and_less_than_if_they_had_nothing_in_common(
+        t: float, freedom: int, claims: int):
+    alone = upper_tail(t, freedom)
+    assert alone - 1e-6 <= joint_tail(t, freedom, claims) <= 1 - (1 - alone) ** claims + 1e-6
+    assert joint_tail(-math.inf, freedom, claims) == 1.0
 
 
 def test_the_noise_of_two_settings_is_that_of_their_pairs():
@@ -74,7 +96,7 @@ def test_a_contest_by_hand():
     assert (told.pairs, told.wins, told.difference) == (6, 6, pytest.approx(11 / 6))
     assert told.low == pytest.approx(11 / 6 - stats.t.ppf(0.975, 15) * error)
     assert told.at_most == pytest.approx(11 / 6 + stats.t.ppf(0.95, 15) * error)
-    assert told.p == pytest.approx(stats.t.sf(11 / 6 / error, 15) / SHARES[6])
+    assert told.p == pytest.approx(stats.t.sf(told.t, 15) / SHARES[6]) and told.t == pytest.approx(11 / 6 / error)
     assert contest(ours[:5], theirs[:5], NOISE).p == pytest.approx(
         stats.t.sf(9 / 5 / math.sqrt(2 / 5), 15) / SHARES[5])
     assert told.p_worse == 1.0
@@ -88,6 +110,7 @@ def test_a_setting_that_varies_far_more_than_the_others_speaks_for_itself():
 def test_without_any_known_noise_nothing_is_proved():
     told = contest([1.0] * 6, [0.0] * 6, replace(NOISE, pair_spread=0.0))
     assert told.p == 1.0 and rulings([(told, NOISE)])[0].verdict != "promote"
+    assert rulings([(told, NOISE)] * 2, one_reference=True)[0].p == 1.0
 
 
 @given(SCORES, SCORES)
@@ -122,6 +145,16 @@ def test_a_lead_of_two_spreads_over_six_pairs_is_promoted_and_more_claims_ask_fo
     assert rulings([(told, NOISE)])[0].verdict == "promote"
     among_many = rulings([(told, NOISE)], claims=20)[0]
     assert among_many.verdict == "inconclusive" and among_many.p > 0.05
+
+
+def test_claims_against_one_reference_need_a_lesser_lead_each_and_the_clearest_is_judged_first():
+    clear, fair, none = (contest([lead] * 6, [0.0] * 6, NOISE) for lead in (2.0, 1.45, 0.0))
+    together = rulings([(none, NOISE), (clear, NOISE), (fair, NOISE)], one_reference=True)
+    apart = rulings([(none, NOISE), (clear, NOISE), (fair, NOISE)])
+    assert [one.p for one in together] < [one.p for one in apart]
+    assert together[1].p == pytest.approx(joint_tail(clear.t, 15, 3) / SHARES[6])
+    assert together[2].p == pytest.approx(joint_tail(fair.t, 15, 2) / SHARES[6])
+    assert chances(fair, NOISE, 3, one_reference=True)[9] > chances(fair, NOISE, 3)[9]
 
 
 def test_a_hopeless_claim_is_not_sent_for_more_seeds():

@@ -1,7 +1,7 @@
 """Is one setting better than another, or was it the seed? The run is the unit; pairs share seed and episodes.
 
 `noise` says how far runs of one setting lie apart, `contest` compares two settings pair by pair, `looks` lets that be
-done again as pairs come in, `ruling` makes a verdict of it, `claims` finds the settings to compare in a campaign,
-`shrinkage` says what a chosen score is worth before any of this, `words` says it all in sentences.
-`bench/nights.py` measures how often the verdicts are wrong.
+done again as pairs come in, `jointly` says how large the largest of several leads is by luck, `ruling` makes a verdict
+of it, `claims` finds the settings to compare in a campaign, `shrinkage` says what a chosen score is worth before any
+of this, `words` says it all in sentences. `bench/nights.py` measures how often the verdicts are wrong.
 """

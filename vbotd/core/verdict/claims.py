@@ -37,7 +37,7 @@ class Claim:
     """That a trial is better than its reference. `contest`, `noise` and `ruling` are None before there are two pairs.
 
     `seeds` are those of the pairs, `failed` those on which only the trial's own training died. `among` is the number of
-    claims in the campaign, for which the ruling is corrected.
+    claims in the campaign, for all of which the ruling is corrected.
     """
 
     trial: str
@@ -124,5 +124,5 @@ def _ruled(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """Return the claims with their rulings, corrected for all of them, those without a pair included."""
     told = [(claim.contest, claim.noise) for claim in claims]
     known = [(one, noise) for one, noise in told if one is not None and noise is not None]
-    ruled = iter(rulings(known, len(claims)))
+    ruled = iter(rulings(known, len(claims), one_reference=len({claim.reference for claim in claims}) == 1))
     return tuple(replace(claim, ruling=next(ruled)) if claim.contest is not None else claim for claim in claims)

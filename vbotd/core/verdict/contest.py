@@ -12,11 +12,11 @@ from statistics import fmean
 
 from vbotd.core.comparison import improvement_over_runs
 from vbotd.core.interval import Measured
-from vbotd.core.verdict.looks import sequential_p
+from vbotd.core.verdict.looks import newest_look, sequential_p
 from vbotd.core.verdict.noise import Noise, squared_deviations
 from vbotd.core.verdict.student import quantile, upper_tail
 
-SELF_WILLED = 2.0  # a setting whose pairs vary by this factor more than the pooled ones (in variance) speaks for itself
+SELF_WILLED = 2.5  # a setting whose pairs vary by this factor more than the pooled ones (in variance) speaks for itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Contest:
 
     `low` and `high` bound the difference with 95 %; `at_least` and `at_most` with 95 % on that side alone. `p` is the
     probability of such a lead, or a larger one, at any look, if ours were no better; `p_worse` of such a lag, if ours
-    were no worse. `improvement` is the probability that a run of ours beats one of theirs.
+    were no worse. `t` is the lead at the newest look in standard errors, -inf before the first. `improvement` is the
+    probability that a run of ours beats one of theirs.
     """
 
     pairs: int
@@ -37,6 +38,7 @@ class Contest:
     at_most: float
     p: float
     p_worse: float
+    t: float
     standard_error: float
     improvement: Measured
 
@@ -61,13 +63,19 @@ def contest(ours: Sequence[float], theirs: Sequence[float], noise: Noise) -> Con
         high=mean + two_sided * error, at_least=mean - one_sided * error, at_most=mean + one_sided * error,
         p=sequential_p(n, lambda look: _p_value(differences[:look], noise)),
         p_worse=sequential_p(n, lambda look: _p_value([-d for d in differences[:look]], noise)),
+        t=_lead(differences[:look], noise) if (look := newest_look(n)) else -math.inf,
         standard_error=error, improvement=improvement)
 
 
 def _p_value(differences: Sequence[float], noise: Noise) -> float:
-    """Return the one-sided p of the mean being above 0; 1 where nothing is known of the noise, which proves nothing."""
+    """Return the one-sided p of the mean being above 0."""
+    return upper_tail(_lead(differences, noise), noise.freedom)
+
+
+def _lead(differences: Sequence[float], noise: Noise) -> float:
+    """Return the mean in standard errors, -inf where nothing is known of the noise, which proves nothing."""
     error = _standard_error(differences, noise)
-    return upper_tail(fmean(differences) / error, noise.freedom) if error > 0 else 1.0
+    return fmean(differences) / error if error > 0 else -math.inf
 
 
 def _standard_error(differences: Sequence[float], noise: Noise) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 # Pairs, and the share of the error that a look at so many may use. The shares add up to more than 1 because the looks
 # share most of their pairs; bench/nights.py measures that they hold. Most is spent at six, the last that a night pays
 # for. Below five not even a clean sweep is proof: the sign test gives 4 of 4 p = 0.0625.
-SHARES = {5: 0.1, 6: 0.8, 9: 0.15, 12: 0.15}
+SHARES = {5: 0.05, 6: 0.8, 9: 0.1, 12: 0.1}
 LOOKS = tuple(SHARES)
 FEWEST_PAIRS = LOOKS[0]
 
@@ -27,5 +27,10 @@ def sequential_p(pairs: int, p_of_first: Callable[[int], float]) -> float:
         pairs: that there are.
         p_of_first: the p value of the first so many pairs, as if nobody had looked before.
     """
-    look = max((look for look in LOOKS if look <= pairs), default=0)
+    look = newest_look(pairs)
     return min(1.0, p_of_first(look) / SHARES[look]) if look else 1.0
+
+
+def newest_look(pairs: int) -> int:
+    """Return at how many pairs a comparison with so many was looked at last, 0 before the first time."""
+    return max((look for look in LOOKS if look <= pairs), default=0)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vbotd.core.holm import holm
 from vbotd.core.verdict.contest import Contest
-from vbotd.core.verdict.looks import SHARES
+from vbotd.core.verdict.jointly import joint_quantile, joint_tail
+from vbotd.core.verdict.looks import SHARES, newest_look
 from vbotd.core.verdict.noise import Noise
 from vbotd.core.verdict.student import quantile
 from vbotd.domain.trial import Verdict
@@ -42,18 +42,33 @@ class Ruling:
     chance: float = 0.0
 
 
-def rulings(contests: Sequence[tuple[Contest, Noise]], claims: int | None = None) -> list[Ruling]:
+def rulings(contests: Sequence[tuple[Contest, Noise]], claims: int | None = None, *, one_reference: bool = False
+            ) -> list[Ruling]:
     """Return the ruling on each claim of a night, in the order given.
 
-    `claims` counts those that have no pair yet too, so that nothing is proved that they will take back.
+    Args:
+        claims: counts those that have no pair yet too, so that nothing is proved that they will take back.
+        one_reference: all claims are to be better than the same trial, so that its luck is theirs together.
+    Statistics: step-down, the clearest claim first, by Dunnett's joint distribution where there is one reference and
+    by Holm's bound where there is not.
     """
     among = max(claims or 0, len(contests))
-    unheard = [1.0] * (among - len(contests))
-    p_values = holm([*(contest.p for contest, _ in contests), *unheard])
-    return [_ruling(contest, noise, p, among) for (contest, noise), p in zip(contests, p_values, strict=False)]
+    corrected, worst = [1.0] * len(contests), 0.0
+    for place, i in enumerate(sorted(range(len(contests)), key=lambda i: contests[i][0].p)):
+        worst = max(worst, _among(*contests[i], among - place, one_reference))
+        corrected[i] = worst
+    return [_ruling(contest, noise, p, among, one_reference)
+            for (contest, noise), p in zip(contests, corrected, strict=True)]
 
 
-def chances(contest: Contest, noise: Noise, claims: int) -> dict[int, float]:
+def _among(contest: Contest, noise: Noise, claims: int, one_reference: bool) -> float:
+    """Return the p value of a claim that is the clearest of so many."""
+    look = newest_look(contest.pairs)
+    p = joint_tail(contest.t, noise.freedom, claims) / SHARES[look] if one_reference and look else claims * contest.p
+    return min(1.0, p)
+
+
+def chances(contest: Contest, noise: Noise, claims: int, *, one_reference: bool = False) -> dict[int, float]:
     """Return for each look to come the probability that it proves the claim, by the number of its pairs.
 
     Statistics: the predictive distribution of the mean difference at that look, nothing assumed but the pairs so far
@@ -66,19 +81,26 @@ def chances(contest: Contest, noise: Noise, claims: int) -> dict[int, float]:
     found = {}
     for look, share in SHARES.items():
         if look > contest.pairs:
-            bar = quantile(1 - ALPHA * share / claims, noise.freedom) * spread / math.sqrt(look)
+            bar = _bar(ALPHA * share, noise.freedom, claims, one_reference) * spread / math.sqrt(look)
             unknown = spread * math.sqrt(1 / contest.pairs - 1 / look)
             found[look] = _below((contest.difference - bar) / unknown)
     return found
 
 
-def _ruling(contest: Contest, noise: Noise, p: float, claims: int) -> Ruling:
+def _bar(error: float, freedom: int, claims: int, one_reference: bool) -> float:
+    """Return the t that the clearest of so many claims must reach for so small a chance of an error."""
+    if one_reference:
+        return joint_quantile(1 - error, freedom, claims)
+    return quantile(1 - error / claims, freedom)
+
+
+def _ruling(contest: Contest, noise: Noise, p: float, claims: int, one_reference: bool) -> Ruling:
     margin = MARGIN * noise.spread
     if p <= ALPHA:
         return Ruling(verdict="promote", ground="better", p=p)
     if contest.p_worse <= WORSE:
         return Ruling(verdict="discard", ground="worse", p=p)
-    look, chance = _best_look(chances(contest, noise, claims))
+    look, chance = _best_look(chances(contest, noise, claims, one_reference=one_reference))
     if chance >= HOPE:
         return Ruling(verdict="inconclusive", ground="hopeful", p=p, further=look - contest.pairs, chance=chance)
     if contest.at_least > -margin:
