@@ -88,6 +88,38 @@ def test_three_of_three_is_not_confirmed():
     assert said.verdict == "inconclusive" and "2 more seeds of both would confirm it" in said.why
 
 
+def climbing(number: int, *scores: tuple[int, float]) -> tuple[Trial, list[Run]]:
+    """A trial and the runs of its search seed: trained to so many env steps, then scored, and so on."""
+    one = trial(number, seeds=(), value=scores[-1][1], env_steps=scores[-1][0])
+    runs = []
+    for until, value in scores:
+        kept = CheckpointRef(path=f"{until}.pt", sha256="ab", env_steps=until)
+        runs += [run(one, 1, None, kind="train", purpose="", spec={"train": {"until": until, "env_steps": 900}},
+                     checkpoint=kept), run(one, 1, value)]
+    return one, runs
+
+
+def test_a_trial_of_the_first_rung_is_not_discarded_because_another_was_trained_to_the_end():
+    long, of_long = climbing(1, (100, 0.30), (300, 0.60), (900, 0.95))
+    short, of_short = climbing(2, (100, 0.31))
+    said, _ = opinion_of(short, [*of_long, *of_short], long)
+    assert said.verdict == "keep" and "not compared" not in said.why, "at 100 env steps it is as good as the other was"
+
+
+def test_a_trial_is_discarded_by_what_a_rival_had_at_the_same_length():
+    long, of_long = climbing(1, (100, 0.30), (900, 0.95))
+    short, of_short = climbing(2, (100, 0.20))
+    said, _ = opinion_of(short, [*of_long, *of_short], long)
+    assert said.verdict == "discard" and "behind n/t001 with 0.300 [0.280, 0.320]" in said.why
+
+
+def test_a_trial_of_the_last_rung_is_not_judged_by_the_short_ones():
+    lucky, of_lucky = climbing(1, (100, 0.97))
+    long, of_long = climbing(2, (100, 0.90), (900, 0.80))
+    said, _ = opinion_of(long, [*of_lucky, *of_long], lucky)
+    assert said.verdict == "keep" and said.why.endswith("; not compared with 1 trial trained further or less far")
+
+
 def test_without_seeds_in_common_there_is_nothing_to_compare():
     base, better = trial(1, seeds=(21, 22)), trial(2)
     said, _ = opinion_of(better, [*runs_of(base, STEADY), *runs_of(better, HIGHER)], base)

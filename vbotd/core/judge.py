@@ -7,13 +7,14 @@ than the baseline (`core/verdict`), and theirs is the number that is reported.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vbotd.core.interval import of_mean
-from vbotd.core.verdict.claims import SCORE, Claim, claim_of, claims_of
+from vbotd.core.verdict.claims import Claim, claim_of, claims_of
+from vbotd.core.verdict.lengths import SCORE, length_of, scores_by_length
 from vbotd.core.verdict.looks import FEWEST_PAIRS
 from vbotd.core.verdict.words import claim_words, verdict_of
-from vbotd.core.wording import is_rate
+from vbotd.core.wording import counted, is_rate
 from vbotd.domain.campaign import Gate
 from vbotd.domain.metric import Measurement
 from vbotd.domain.skill import Opinion
@@ -71,7 +72,8 @@ def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], 
     """Return the core's own verdict on a trial and its score.
 
     No score: discard, with the reason. With report seeds that a trial before it has too: what the pairs say. The whole
-    interval below that of the best so far: discard. Otherwise keep: nothing is promoted on one seed.
+    interval below that of the best so far at this length of training: discard. Otherwise keep: nothing is promoted on
+    one seed, and who was trained further, or less far, is no rival.
 
     Args:
         runs: of the campaign; those of the trial alone do where there is nothing to compare it with.
@@ -86,14 +88,15 @@ def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], 
     claim = claim_of(trial.id, claims)
     if claim is not None:
         return Opinion(verdict=verdict_of(claim), why=claim_words(claim, task.metric.tag)), score
-    best = best_of(others, task)
+    rivals = _at_length(length_of(trial, own), others, runs, task)
+    best = best_of(rivals, task)
     if best is not None and best.score is not None and _worse(score, best.score, task):
         return Opinion(verdict="discard", why=(
             f"{task.metric.tag} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] lies wholly behind "
             f"{best.id} with {best.score.value:.3f} [{best.score.low:.3f}, {best.score.high:.3f}]")), score
     return Opinion(verdict="keep", why=(
         f"{task.metric.tag} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] over {score.n} held-out episodes, "
-        f"{_how_sure(trial, claims)}")), score
+        f"{_how_sure(trial, claims)}{_unlike(others, rivals)}")), score
 
 
 def best_of(trials: Iterable[Trial], task: TaskCard, quality: Mapping[str, float] | None = None) -> Trial | None:
@@ -158,6 +161,18 @@ def _said(gate: Gate, measured: Measurement | None) -> str:
     if measured is None:
         return "was not measured"
     return f"measured {measured.value:.4g}, 95 % interval {measured.low:.4g} to {measured.high:.4g}"
+
+
+def _at_length(length: int, others: Iterable[Trial], runs: Sequence[Run], task: TaskCard) -> list[Trial]:
+    """Return the trials that have a score of so many env steps of training, with that score."""
+    return [replace(other, score=known[length]) for other in others
+            if length in (known := scores_by_length(other, runs, task.metric.tag))]
+
+
+def _unlike(others: Sequence[Trial], rivals: Sequence[Trial]) -> str:
+    """Say how many scored trials there were no like of; "" where all are rivals."""
+    beside = sum(other.score is not None for other in others) - len(rivals)
+    return f"; not compared with {counted(beside, 'trial')} trained further or less far" if beside > 0 else ""
 
 
 def _worse(score: Measurement, best: Measurement, task: TaskCard) -> bool:

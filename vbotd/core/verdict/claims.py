@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from vbotd.core.interval import Z_95
 from vbotd.core.verdict.contest import Contest, contest
+from vbotd.core.verdict.lengths import SCORE, trained_to
 from vbotd.core.verdict.noise import Noise, chance_of, noise_floor, spread_over_seeds
 from vbotd.core.verdict.ruling import Ruling, rulings
 from vbotd.domain.metric import Measurement, MetricCard
 from vbotd.domain.trial import Run, Trial
 
-SCORE = "score"  # purpose of the evaluation that a trial is chosen by
 FAULTS = ("diverged", "failed")  # outcomes that speak of the settings, not of the machine
 
 
@@ -87,12 +87,6 @@ def entrant(trial: Trial, runs: Iterable[Run], tag: str) -> Entrant:
     return Entrant(trial=trial.id, place=place, planned=planned,
                    scores={seed: scores[seed] for seed in planned if seed in scores},
                    failed=tuple(seed for seed in planned if seed in trained and trained[seed].outcome in FAULTS))
-
-
-def trained_to(train: Run | None) -> int:
-    """Return the env steps that a training was to reach, 0 for none."""
-    asked = (train.spec.get("train") or {}) if train is not None else {}
-    return int(asked.get("until") or asked.get("env_steps") or 0)
 
 
 def _reference(ours: Entrant, earlier: Sequence[Entrant]) -> Entrant | None:
