@@ -41,6 +41,21 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Caller:
     (f"{T002} was trained for 1,500,000 env steps", "contradicted"),
     ("t003 is better than t001 because of its learning rate 0.00042", "partly"),
     ("t003 did not reach a success rate of 0.984", "partly"),
+    # Of several things each part is judged by the one that it is said of.
+    ("t003 succeeds in 98.4 % of 256 fresh episodes, and flat-night-1123 reached its gate", "supported"),
+    ("t001 finished and t002 diverged", "supported"),
+    ("t001 diverged and t002 finished", "contradicted"),
+    ("t001 and t003 finished", "supported"),
+    ("t001 and t002 both finished", "contradicted"),
+    ("t001 was chosen by a success rate of 0.953, t003 by one of 0.988", "supported"),
+    ("t001 was chosen by a success rate of 0.988, t003 by one of 0.953", "contradicted"),
+    ("chosen by a success rate of 0.953 for t001 and 0.988 for t003", "supported"),
+    ("chosen by a success rate of 0.988 for t001 and 0.953 for t003", "contradicted"),
+    ("t003 of flat-night-1123 has a success rate of 0.984", "supported"),
+    ("t003 is the champion of flat-night-1123, t001 is not", "partly"),
+    ("t003 reached a success rate of 98.4 %", "partly"),  # no trial can be "reached": that word is not looked up
+    ("t001 has a success rate of 0.953 on fresh episodes", "contradicted"),  # it was not measured on any
+    ("all 3 trials of flat-night-1123 were judged, none was cancelled", "partly"),
     ("t003 walked 77 metres", "unsupported"),
     ("t003 has a lovely gait", "unsupported"),
 ])
@@ -76,16 +91,16 @@ def test_the_evidence_of_a_contradiction_is_what_is_stored(night: Caller):
 def test_a_number_is_supported_exactly_when_the_stored_one_rounds_to_it(value: float, digits: int):
     fact = Fact(label="eval/success_rate", value=value, origin="r", words=frozenset({"success"}), is_rate=True)
     written = f"{value * 100:.{digits}f}"
-    near = check(f"success of {written} %", [], [Subject(id="a/t001", states=frozenset(), facts=(fact,))])
+    near = check(f"success of {written} %", {}, [Subject(id="a/t001", states=frozenset(), facts=(fact,))])
     assert near.parts[0].judgement == "supported"
     off = f"{float(written) + 2 * 10.0**-digits:.{digits}f}"
-    far = check(f"success of {off} %", [], [Subject(id="a/t001", states=frozenset(), facts=(fact,))])
+    far = check(f"success of {off} %", {}, [Subject(id="a/t001", states=frozenset(), facts=(fact,))])
     assert far.parts[0].judgement == "contradicted"
 
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_judge(text: str):
-    claim = check(text, [], [Subject(id="a", states=frozenset({"open"}), facts=())])
+    claim = check(text, {}, [Subject(id="a", states=frozenset({"open"}), facts=())])
     assert claim.verdict in ("supported", "partly", "contradicted", "unsupported")
     assert not any(part.judgement == "supported" for part in claim.parts if part.part.strip("+-%., ").isdigit())
 

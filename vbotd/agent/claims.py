@@ -57,7 +57,7 @@ def check_claim(context: Context, arguments: ClaimArguments) -> Judged:
         cards = metric_cards(context.layout) or {}
         subjects = [_subject(reader, kind, id_, {task: card.tag for task, card in cards.items()})
                     for kind, id_ in list(dict.fromkeys(named.values()))[:MOST_SUBJECTS]]
-    claim = check(arguments.sentence, list(named), subjects)
+    claim = check(arguments.sentence, {word: whole for word, (_, whole) in named.items()}, subjects)
     return Judged(verdict=claim.verdict, about=[subject.id for subject in subjects], notes=list(claim.notes), parts=[
         PartOf(part=part.part, judgement=part.judgement, evidence=part.evidence) for part in claim.parts])
 

@@ -8,10 +8,12 @@ What cannot be looked up (causes, comparisons) is said to be unchecked, never su
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+from vbotd.core.claim_owners import owners, without_ids
 
 Verdict = Literal["supported", "partly", "contradicted", "unsupported"]
 Judgement = Literal["supported", "contradicted", "not found"]
@@ -30,9 +32,15 @@ _LEVEL = re.compile(r"(?i)\b\d+(?:\.\d+)?\s?%\s*(?=(?:confidence|interval|ci\b))
 _SCALES = {"k": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6, "G": 1e9}
 _NOT_CHECKED = re.compile(r"(?i)\b(because|due to|caused?|thanks to|better|worse|beats?|improv\w+|outperform\w*|higher|"
                           r"lower|faster|slower|robust|significant\w*|probably|never|always|every|all)\b")
-_NEGATED = re.compile(r"(?i)\b(not|no|never|without|none|isn't|wasn't|didn't)\b")
-STATUS_WORDS = ("reached", "finished", "failed", "cancelled", "out_of_budget", "diverged", "stopped", "lost", "paused",
-                "open", "closed", "running", "queued", "promote", "keep", "discard", "inconclusive")
+_NEGATED = re.compile(r"\b(not|no|never|without|none|isn't|wasn't|didn't)\b", re.IGNORECASE)
+_VERDICTS = ("promote", "keep", "discard", "inconclusive")
+_OF_RUNS = ("finished", "failed", "cancelled", "diverged", "stopped", "lost", "running", "queued")
+# The words of outcome that a thing can have at all, by the depth of its id: a campaign's, a trial's, a run's.
+STATES: tuple[tuple[str, ...], ...] = (
+    ("reached", "finished", "failed", "cancelled", "out_of_budget", "paused", "open", "closed"),
+    (*_VERDICTS, *_OF_RUNS), _OF_RUNS)
+_DENIED = re.compile(rf"{_NEGATED.pattern}\s+(?:\w+\s+)?$", re.IGNORECASE)
+STATUS_WORDS = tuple(dict.fromkeys(word for words in STATES for word in words))
 SELECTION: Kind = "selection"
 FRESH: Kind = "fresh"
 NEAR = 60  # characters between a number and the words that say what it is
@@ -83,16 +91,27 @@ class Claim:
     notes: tuple[str, ...]
 
 
-def check(sentence: str, ids: Sequence[str], subjects: Sequence[Subject]) -> Claim:
-    """Return what the store says about a sentence. `ids` are the words in it that name the subjects."""
-    rest = _LEVEL.sub("", sentence.replace("\N{EN DASH}", "-"))
-    for id_ in sorted(ids, key=len, reverse=True):
-        rest = rest.replace(id_, " ")
-    facts = [fact for subject in subjects for fact in subject.facts]
-    numbers = [_number(match, rest, facts) for match in _NUMBER.finditer(rest)]
-    parts = [checked for checked, _ in numbers] + [part for subject in subjects for part in _states(rest, subject)]
+def check(sentence: str, ids: Mapping[str, str], subjects: Sequence[Subject]) -> Claim:
+    """Return what the store says about a sentence. `ids` are the words in it that name subjects, with their ids."""
+    rest, mentions = without_ids(_LEVEL.sub("", sentence.replace("\N{EN DASH}", "-")), ids)
+    found = [*_NUMBER.finditer(rest), *(said for said, _ in _outcomes(rest))]
+    first = min((match.start() for match in found), default=0)
+
+    def of(place: int) -> list[Subject]:
+        named = owners(rest, mentions, place, first)
+        return [subject for subject in subjects if not named or subject.id in named]
+
+    numbers = [_number(match, rest, [fact for subject in of(match.start()) for fact in subject.facts])
+               for match in _NUMBER.finditer(rest)]
+    parts, strange = [checked for checked, _ in numbers], set()
+    for said, word in _outcomes(rest):
+        if _DENIED.search(rest[:said.start()]):
+            continue
+        judged = [part for subject in of(said.start()) if (part := _outcome(said, word, rest, subject)) is not None]
+        parts += judged
+        strange |= set() if judged or _is_of_others(word, rest.lower()) else {said[0].lower()}
     notes = [note for _, note in numbers if note]
-    unchecked = sorted({match[0].lower() for match in _NOT_CHECKED.finditer(rest)})
+    unchecked = sorted({match[0].lower() for match in _NOT_CHECKED.finditer(rest)} | strange)
     if unchecked:
         notes.append(f"not checked: {', '.join(unchecked)} — the tool compare tells which is better, and how surely")
     if _NEGATED.search(rest):
@@ -128,9 +147,12 @@ def _number(match: re.Match[str], sentence: str, facts: Sequence[Fact]) -> tuple
         fits = [fact for fact in fits if fact.kind != SELECTION]
     if fits:
         best = sorted(fits, key=lambda fact: (fact.kind != FRESH, fact.label))[0]
+        passed_off = best.kind == SELECTION and not re.search(r"(?i)\b(chos|select|screen)", sentence)
         note = (f"{part} is the score on the episodes that chose the trial; say so, or give the one on fresh episodes"
-                if best.kind == SELECTION and not re.search(r"(?i)\b(chos|select|screen)", sentence) else "")
+                if passed_off else "")
         evidence = f"{best.label} = {best.value:g} ({best.origin})"
+        if passed_off and wants_fresh:
+            return Checked(part=part, judgement="contradicted", evidence=f"{evidence}, which is no fresh episode"), note
         return Checked(part=part, judgement="supported", evidence=evidence), note
     rivals = [fact for fact in nearest if (fact.is_rate == percent or not percent) and (in_interval or not fact.is_end)]
     if rivals:
@@ -163,25 +185,33 @@ def _named(sentence: str, place: int, facts: Sequence[Fact]) -> tuple[tuple[Fact
             tuple(fact for fact in facts if fact.words in distances))
 
 
-def _states(sentence: str, subject: Subject) -> list[Checked]:
-    """Return the words of outcome in a sentence, judged by what is true of a subject."""
-    text = sentence.lower()
-    found = []
-    for word in STATUS_WORDS:
-        said = re.search(rf"\b{re.escape(word.replace('_', ' '))}(?:s|ed|d)?\b", text)
-        # "2 of its trials failed" says nothing of the campaign itself; the count is checked as a number.
-        of_others = "/" not in subject.id and re.search(
-            rf"\b(trials?|runs?)\s+(?:\w+\s+){{0,2}}{word}|{word}\s+(trial|run)", text)
-        if said and not of_others:
-            true = word in subject.states
-            found.append(Checked(part=said[0], judgement="supported" if true else "contradicted",
-                                 evidence=f"{subject.id} is {', '.join(sorted(subject.states))}"))
-    if re.search(r"\bconfirmed\b", text):
+def _outcomes(sentence: str) -> list[tuple[re.Match[str], str]]:
+    """Return the words of outcome in a sentence, each with the state that it means."""
+    words = {re.escape(word.replace("_", " ")): word for word in STATUS_WORDS} | {
+        "confirmed": "confirmed", "champion": "champion", "best": "champion"}
+    return [(match, word) for pattern, word in words.items()
+            for match in re.finditer(rf"(?i)\b{pattern}(?:s|ed|d)?\b", sentence)]
+
+
+def _outcome(said: re.Match[str], word: str, sentence: str, subject: Subject) -> Checked | None:
+    """Return a word of outcome, judged by what is true of a subject; None where it says nothing of such a thing."""
+    is_state = word in STATES[min(subject.id.count("/"), 2)]
+    if word == "confirmed":
         fresh = [fact for fact in subject.facts if fact.kind == FRESH]
-        found.append(Checked(part="confirmed", judgement="supported" if fresh else "contradicted",
-                             evidence=f"{fresh[0].label} ({fresh[0].origin})" if fresh else
-                             f"{subject.id} was not measured on fresh episodes"))
-    if re.search(r"\b(champion|best)\b", text) and "/" in subject.id:
-        found.append(Checked(part="champion", judgement="supported" if "champion" in subject.states else "contradicted",
-                             evidence=f"{subject.id} is {'' if 'champion' in subject.states else 'not '}the champion"))
-    return found
+        return Checked(part=said[0], judgement="supported" if fresh else "contradicted",
+                       evidence=f"{fresh[0].label} ({fresh[0].origin})" if fresh else
+                       f"{subject.id} was not measured on fresh episodes")
+    if word == "champion":
+        is_champion = "champion" in subject.states
+        return Checked(part=said[0], judgement="supported" if is_champion else "contradicted",
+                       evidence=f"{subject.id} is {'' if is_champion else 'not '}the champion"
+                       ) if "/" in subject.id else None
+    if not is_state or ("/" not in subject.id and _is_of_others(word, sentence.lower())):
+        return None
+    return Checked(part=said[0], judgement="supported" if word in subject.states else "contradicted",
+                   evidence=f"{subject.id} is {', '.join(sorted(subject.states))}")
+
+
+def _is_of_others(word: str, text: str) -> bool:
+    """Say whether a word is about so many trials or runs ("2 of its trials failed"), which is checked as a number."""
+    return re.search(rf"\b(trials?|runs?)\s+(?:\w+\s+){{0,2}}{word}|{word}\s+(trial|run)", text) is not None
