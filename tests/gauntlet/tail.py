@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.gauntlet.row import Row, Trial
-from tests.store.test_tfevents import CONTENT_DAMAGE, GOOD, LATER, steps
+from tests.store.event_files import CONTENT_DAMAGE, GOOD, LATER, steps
 from vbotd.store.tfevents import RunTail
 
 SCALARS = 10_000_000
