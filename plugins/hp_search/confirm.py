@@ -1,8 +1,9 @@
 """The winner with fresh seeds, and the baseline with the same ones: what chose must not be what is reported.
 
 The seeds of the search choose; these only report (Eimer et al. 2023). Winner and baseline train with equal seeds, so
-that their differences are paired. At the end, a few of those that were left behind train to the end, too: what
-leaving them cost is then measured, and a rung that misleads is found out.
+that their differences are paired. While the verdict on the winner is open and further seeds can settle it, both train
+with more of them: fewer than five pairs never prove anything. At the end, a few of those that were left behind train to
+the end, too: what leaving them cost is then measured, and a rung that misleads is found out.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from vbotd.domain.metric import Measurement
 from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Proposal, Trial
 from vbotd.hookspecs import View
+from vbotd.verdicts import further_pairs
 
 from .halving import Entry, left_behind
 from .knowledge import is_comparable
+from .options import MOST_SEEDS, Options
 from .planning import Ladder
 from .results import horizon_of, results_of, target_of, value_of
 from .rungs import can_pay, extension, millions
@@ -55,12 +58,32 @@ def confirming(history: History, skill: str, number: int, defaults: dict[str, Pa
     plain = baseline(history, defaults)
     pairs = [("the winner", best)] + ([("the baseline, against the winner", plain)] if plain and plain is not best
                                       else [])
+    hope = ""
+    if plain is not None and plain is not best:
+        number, hope = _seeds_that_tell(history, skill, best, plain, number)
     proposals = [one for name, trial in pairs if trial.judged
-                 and (one := _with_seeds(history, trial, name, skill, number)) is not None]
+                 and (one := _with_seeds(history, trial, name, skill, number, hope)) is not None]
     return proposals, any(not trial.judged for _, trial in pairs)
 
 
-def _with_seeds(history: History, trial: Trial, name: str, skill: str, number: int) -> Proposal | None:
+def _seeds_that_tell(history: History, skill: str, best: Trial, plain: Trial, first: int) -> tuple[int, str]:
+    """Return how many fresh seeds the two ought to have by now, and in words what further ones are for.
+
+    The first ones always; once both have them, as many as the verdict says can settle it and the budget pays for.
+    """
+    has = [sum(seed in trial.seeds for seed in report_seeds(history, MOST_SEEDS)) for trial in (best, plain)]
+    asked, use = max(first, *has), history.campaign.skill(skill)
+    if use is None or asked > min(has) or not (best.judged and plain.judged):
+        return asked, ""
+    room = range(Options.model_validate(dict(use.options)).confirm_most - asked, 0, -1)
+    most = next((pairs for pairs in room if can_pay(history, 2 * pairs * horizon_of(history))), 0)
+    more = further_pairs(history, best, most)
+    if more is None:
+        return asked, ""
+    return asked + more.pairs, f", since {more.total} pairs would confirm it with a chance of {more.chance:.0%}"
+
+
+def _with_seeds(history: History, trial: Trial, name: str, skill: str, number: int, hope: str) -> Proposal | None:
     horizon = horizon_of(history)
     wanted = report_seeds(history, number)
     new = tuple(seed for seed in wanted if seed not in trial.seeds)
@@ -70,7 +93,7 @@ def _with_seeds(history: History, trial: Trial, name: str, skill: str, number: i
         return None
     return extension(trial, skill, env_steps=horizon if is_short else None, seeds=new, why=(
         f"{name}, with {len(new)} fresh {'seed' if len(new) == 1 else 'seeds'} that chose nothing"
-        + (", and to the end" if is_short else "")))
+        + (", and to the end" if is_short else "") + hope))
 
 
 def audits(history: History, entries: Sequence[Entry], steps: Ladder, share: float, skill: str, view: View

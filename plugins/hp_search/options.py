@@ -12,6 +12,8 @@ Sampler = Literal["auto", "tpe", "random", "grid", "gp", "cmaes"]
 Strategy = Literal["auto", "plain", "halving"]
 Value = bool | int | float | str
 REPORT_SEEDS = 2  # fresh seeds at the top, unless said otherwise: one halves the lie of a report, five prove
+REPORT_SEEDS_THAT_TELL = 6  # with as many pairs a difference of two spreads is found in eight nights of ten
+MOST_SEEDS = 20
 
 
 class Options(BaseModel):
@@ -43,12 +45,15 @@ class Options(BaseModel):
     eta: int = Field(3, ge=2, le=10, description="halving: one of so many goes on to the next rung")
     rungs: int = Field(3, ge=2, le=5, description=(
         "halving: rungs with the last; with 3 and eta 3 they are a ninth, a third, and all of train.env_steps"))
-    confirm_seeds: int | None = Field(None, ge=0, le=20, description=(
+    confirm_seeds: int | None = Field(None, ge=0, le=MOST_SEEDS, description=(
         "fresh seeds that the best trial and the baseline train with at the end, so that what is reported did not "
         "choose; by default 2 with halving, as far as the budget allows, and none without"))
     share: float = Field(0.5, gt=0.0, le=1.0, description=(
         "share of the budget that the search takes at most where a curriculum climbs after it; it then searches on the "
         "first stage"))
+    confirm_most: int = Field(REPORT_SEEDS_THAT_TELL, ge=0, le=MOST_SEEDS, description=(
+        "fresh seeds in all: after the first, if they are two or more, winner and baseline train with further ones "
+        "while the budget pays and the verdict says that they can settle it; fewer than 5 never prove a difference"))
     audit_share: float = Field(0.05, ge=0.0, le=0.5, description=(
         "halving: share of the trials left behind that train to the end all the same, to learn what leaving costs"))
 

@@ -7,8 +7,8 @@ claim are paid for, and a claim that is not proved says what would prove it, whi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vbotd.core.verdict.contest import Contest
@@ -32,7 +32,7 @@ class Ruling:
     """A verdict on a claim and its ground; `p` is corrected for the other claims.
 
     `further` is how many more pairs would prove it with the probability `chance`; None where it is decided, or where
-    no number in reach makes that worth hoping for.
+    no number in reach makes that worth hoping for. `chances` has the same for each look to come, by its pairs.
     """
 
     verdict: Verdict
@@ -40,6 +40,7 @@ class Ruling:
     p: float
     further: int | None = None
     chance: float = 0.0
+    chances: Mapping[int, float] = field(default_factory=dict)
 
 
 def rulings(contests: Sequence[tuple[Contest, Noise]], claims: int | None = None, *, one_reference: bool = False
@@ -73,7 +74,7 @@ def chances(contest: Contest, noise: Noise, claims: int, *, one_reference: bool 
 
     Statistics: the predictive distribution of the mean difference at that look, nothing assumed but the pairs so far
     (Spiegelhalter, Freedman and Blackburn 1986, Controlled Clinical Trials 7, 8-17), against that look's own bar
-    for the first of so many claims.
+    for the first of so many claims. By then the noise is known better: its degrees of freedom grow with the pairs.
     """
     spread = contest.standard_error * math.sqrt(contest.pairs)
     if spread <= 0:
@@ -81,7 +82,8 @@ def chances(contest: Contest, noise: Noise, claims: int, *, one_reference: bool 
     found = {}
     for look, share in SHARES.items():
         if look > contest.pairs:
-            bar = _bar(ALPHA * share, noise.freedom, claims, one_reference) * spread / math.sqrt(look)
+            freedom = noise.freedom * (look - 1) // max(contest.pairs - 1, 1)
+            bar = _bar(ALPHA * share, freedom, claims, one_reference) * spread / math.sqrt(look)
             unknown = spread * math.sqrt(1 / contest.pairs - 1 / look)
             found[look] = _below((contest.difference - bar) / unknown)
     return found
@@ -100,16 +102,18 @@ def _ruling(contest: Contest, noise: Noise, p: float, claims: int, one_reference
         return Ruling(verdict="promote", ground="better", p=p)
     if contest.p_worse <= WORSE:
         return Ruling(verdict="discard", ground="worse", p=p)
-    look, chance = _best_look(chances(contest, noise, claims, one_reference=one_reference))
+    ahead = chances(contest, noise, claims, one_reference=one_reference)
+    look, chance = best_look(ahead)
     if chance >= HOPE:
-        return Ruling(verdict="inconclusive", ground="hopeful", p=p, further=look - contest.pairs, chance=chance)
+        return Ruling(verdict="inconclusive", ground="hopeful", p=p, further=look - contest.pairs, chance=chance,
+                      chances=ahead)
     if contest.at_least > -margin:
         return Ruling(verdict="keep", ground="alike" if contest.at_most < margin else "not_worse", p=p)
     return Ruling(verdict="inconclusive", ground="no_gain" if contest.at_most < margin else "open", p=p)
 
 
-def _best_look(chance_at: dict[int, float]) -> tuple[int, float]:
-    """Return the first look at which a proof is likely, else the one at which it is least unlikely."""
+def best_look(chance_at: Mapping[int, float]) -> tuple[int, float]:
+    """Return the first look at which a proof is likely, else the one at which it is least unlikely; (0, 0) of none."""
     likely = next((look for look, chance in chance_at.items() if chance >= LIKELY), None)
     if likely is None:
         likely = max(chance_at, key=lambda look: chance_at[look], default=0)
