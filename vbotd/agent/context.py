@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Mapping
 
 from vbotd.agent.registry import Context
 from vbotd.core.config import Config
+from vbotd.core.redaction import secrets_of
 from vbotd.host.catalogue import Catalogue
 from vbotd.host.one_shot import one_shot_catalogue
 from vbotd.layout import Layout
 from vbotd.store.configuration import read_config
-
-# Names of environment variables that hold secrets, by the custom of those who choose such names.
-_SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|passphrase|credentials?)$")
-SHORTEST_SECRET = 8
 
 
 def context_of(layout: Layout, principal: str, environment: Mapping[str, str] | None = None) -> Context:
@@ -32,13 +28,6 @@ def catalogue_of(layout: Layout) -> Catalogue:
     Raises: VbotdError where the plugins cannot be asked.
     """
     return one_shot_catalogue(layout.home, plugins_allowed=read_config(layout).plugins)
-
-
-def secrets_of(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values that no output may hold: those of variables that the configuration names, or that look so."""
-    named = {value for value in _values_of_env_keys(config.model_dump()) if value in environ}
-    alike = {name for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET}
-    return tuple(sorted({environ[name].strip() for name in named | alike} - {""}))
 
 
 def without_secrets(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
@@ -59,18 +48,3 @@ def _tokens(layout: Layout) -> tuple[str, ...]:
     except OSError:
         return ()
     return (found,) if found else ()
-
-
-def _values_of_env_keys(value: object) -> set[str]:
-    """Return the names of variables anywhere in a configuration, which stand under keys that end with `_env`."""
-    found: set[str] = set()
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if isinstance(item, str) and str(key).endswith("_env"):
-                found.add(item)
-            else:
-                found |= _values_of_env_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            found |= _values_of_env_keys(item)
-    return found

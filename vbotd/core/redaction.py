@@ -9,8 +9,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vbotd.core.config import Config
+
 MASK = "[redacted]"
 SHORTEST = 6  # a shorter value would be found in innocent text
+# Names of environment variables that hold secrets, by the custom of those who choose such names.
+_SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|passphrase|credentials?)$")
+SHORTEST_SECRET = 8
 
 _LOOKS = re.compile("|".join((
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)",
@@ -42,6 +47,8 @@ def redact_text(text: str, known: Iterable[str] = ()) -> str:
 
 def _without_halves(text: str, secret: str) -> str:
     """Return a text without the part of a secret that was left of it where a long text was cut."""
+    if "…" not in text and "<<" not in text:
+        return text
     for length in range(len(secret) - 1, SHORTEST - 1, -1):
         text = text.replace(f"{secret[:length]}…", f"{MASK}…").replace(f"<<{secret[-length:]}", f"<<{MASK}")
     return text
@@ -57,3 +64,25 @@ def redact(value: Any, known: Iterable[str] = ()) -> Any:
     if isinstance(value, list | tuple):
         return [redact(item, secrets) for item in value]
     return value
+
+
+def secrets_of(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values that no output may hold: those of variables that the configuration names, or that look so."""
+    named = {value for value in _values_of_env_keys(config.model_dump()) if value in environ}
+    alike = {name for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET}
+    return tuple(sorted({environ[name].strip() for name in named | alike} - {""}))
+
+
+def _values_of_env_keys(value: object) -> set[str]:
+    """Return the names of variables anywhere in a configuration, which stand under keys that end with `_env`."""
+    found: set[str] = set()
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(item, str) and str(key).endswith("_env"):
+                found.add(item)
+            else:
+                found |= _values_of_env_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            found |= _values_of_env_keys(item)
+    return found

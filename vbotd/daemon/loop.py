@@ -18,8 +18,10 @@ from vbotd.core.decide import decide
 from vbotd.core.holding import LONGEST_CALM_S, crash_loop, low_disk
 from vbotd.core.parse import parse_campaign
 from vbotd.core.plan import Done, Patience, plan
+from vbotd.core.redaction import secrets_of
 from vbotd.core.sighting import Circumstances, FileSeen, Sighting
 from vbotd.core.state import State
+from vbotd.core.without_secrets import without_secrets
 from vbotd.daemon import shim
 from vbotd.daemon.agent_waking import AgentWaker
 from vbotd.daemon.circumstances import circumstances_of, free_bytes
@@ -71,7 +73,8 @@ class Daemon:
         self._launcher = LocalLauncher(layout, fork_server=config.fork_server, model_key=config.model_key)
         self._inbox = Inbox(layout, self._store)
         self._watching = Watching(layout)
-        self._reporting = Reporting(layout, self._questions)
+        self._secrets = secrets_of(config, os.environ)
+        self._reporting = Reporting(layout, self._questions, self._secrets)
         self._alarms = Alarms(self._wake.set, tick_s=5.0, report_hour=config.report_hour)
         self._folders = FolderWatch((layout.inbox, layout.commands), self._wake.set, how=config.watch)
         self._notices = Notices()
@@ -97,6 +100,7 @@ class Daemon:
     def reload(self, config: Config) -> None:
         """Take a new configuration; what a running host was started with changes at its next start."""
         self._config = config
+        self._secrets = self._reporting.secrets = secrets_of(config, os.environ)
         self._launcher.fork_server, self._launcher.model_key = config.fork_server, config.model_key
         self._housekeeping.keep_gb = config.keep_gb
         self._waker.config = config
@@ -138,6 +142,7 @@ class Daemon:
         """Keep what would not be seen again until there is room; what runs goes on, nothing is acknowledged."""
         log.error("action=commit error=%s — it is tried again until there is room", error)
         self._later = [s for s in seen if not isinstance(s, SEEN_AGAIN)] + self._later
+        self._reporting.update((), time.time(), self.state)  # there may be room enough for that
         self._notices.progressed()
         time.sleep(IDLE_TICK_S)
 
@@ -161,7 +166,7 @@ class Daemon:
                 seen.append(command)
         if self._questions.catalogue is not None:
             seen += [file for read in self._inbox.files(self._parse) if (file := self._questions.checked(read))]
-        return seen
+        return [without_secrets(sighting, self._secrets) for sighting in seen]
 
     def _watch(self, now: float) -> list[Sighting]:
         if now - self._watched_at < WATCH_EVERY_S:

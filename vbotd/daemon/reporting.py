@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vbotd.core.state import State
 from vbotd.daemon.questions import Questions
@@ -27,7 +27,8 @@ SECTIONS_AFTER = (e.TrialJudged, e.CampaignClosed, e.CatalogueChanged)
 class Reporting:
     """Writes the views from the store, coalesced. A view that cannot be written never stops the loop."""
 
-    def __init__(self, layout: Layout, questions: Questions) -> None:
+    def __init__(self, layout: Layout, questions: Questions, secrets: Sequence[str] = ()) -> None:
+        self.secrets = secrets  # known by their value
         self._layout, self._questions = layout, questions
         self._written_at = self._took_s = 0.0
         self._dirty = True
@@ -51,7 +52,8 @@ class Reporting:
         began_s = time.monotonic()
         try:
             with Reader(self._layout.store) as reader:
-                write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive)
+                write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive,
+                            secrets=self.secrets)
             wake_sleepers(self._layout, now)
             self._written_at, self._dirty = now, False
         except StoreDamaged:  # a report that stands still would hide it; the next start says what to do

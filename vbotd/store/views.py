@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from vbotd.core.campaign_report import closing_section, marker, task_paragraph
+from vbotd.core.redaction import redact, redact_text
 from vbotd.core.report import build, to_json, to_markdown
 from vbotd.core.report_facts import BestOf, Facts, Report, Spent
 from vbotd.domain import event as e
@@ -36,22 +37,25 @@ STATUS_HEAD = "# A view of the event store: it may be deleted at any time, and c
 
 
 def write_views(layout: Layout, reader: Reader, now: float, sections: Iterable[tuple[str, Section]] = (), *,
-                daemon_alive: bool | None = None) -> tuple[Path, ...]:
-    """Write the report and the campaigns' views where they differ from what stands there; return what was written."""
+                daemon_alive: bool | None = None, secrets: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Write the report and the campaigns' views where they differ from what stands there; return what was written.
+
+    They are redacted: of the `secrets`, which are known by value, and of what looks like a key.
+    """
     facts = gather(reader, layout, now, sections=sections, daemon_alive=daemon_alive)
     report = build(facts)
-    written = [*_write_wake_up(layout, report)]
+    written = [*_write_wake_up(layout, report, secrets)]
     for record in facts.records:
-        written += _write_campaign(layout, reader, facts, report, record)
+        written += _write_campaign(layout, reader, facts, report, record, secrets)
     return tuple(written)
 
 
-def _write_wake_up(layout: Layout, report: Report) -> list[Path]:
-    values = to_json(report)
+def _write_wake_up(layout: Layout, report: Report, secrets: Sequence[str]) -> list[Path]:
+    values = redact(to_json(report), secrets)
     layout.wake_up.parent.mkdir(parents=True, exist_ok=True)
     # Order: the archive before the new report, else a crash between them loses the old one.
     archived = _archive(layout, values)
-    write_atomic(layout.wake_up, to_markdown(report))
+    write_atomic(layout.wake_up, redact_text(to_markdown(report), secrets))
     # Without indent the C encoder does it, ten times as fast.
     write_atomic(layout.wake_up_json, json.dumps(values, allow_nan=False) + "\n")
     return [*archived, layout.wake_up, layout.wake_up_json]
@@ -79,8 +83,8 @@ def _archive(layout: Layout, values: Mapping[str, Any]) -> list[Path]:
     return [path]
 
 
-def _write_campaign(layout: Layout, reader: Reader, facts: Facts, report: Report, record: CampaignRecord
-                    ) -> list[Path]:
+def _write_campaign(layout: Layout, reader: Reader, facts: Facts, report: Report, record: CampaignRecord,
+                    secrets: Sequence[str]) -> list[Path]:
     folder = layout.campaign(record.id)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -90,14 +94,17 @@ def _write_campaign(layout: Layout, reader: Reader, facts: Facts, report: Report
         written.append(accepted)
     spent = next((item for item in report.spent if item.campaign == record.id), None)
     best = next((item for item in report.bests if item.campaign == record.id), None)
-    written += _write_changed(folder / "status.yaml", STATUS_HEAD + _yaml(_status(record, spent, best)))
+    status = redact(_status(record, spent, best), secrets)
+    written += _write_changed(folder / "status.yaml", STATUS_HEAD + _yaml(status))
     closed = [s for s in facts.events if isinstance(s.event, e.CampaignClosed) and s.event.campaign == record.id]
     if closed:
         mark = marker(closed[-1])
-        written += _grow(folder / "report.md", record.id, mark, closing_section(facts, record, closed[-1]))
+        written += _grow(folder / "report.md", record.id, mark,
+                         lambda: redact_text(closing_section(facts, record, closed[-1]), secrets))
         history = layout.state / "tasks" / record.content.task / "REPORT.md"
         history.parent.mkdir(parents=True, exist_ok=True)
-        written += _grow(history, record.content.task, mark, task_paragraph(facts, record, closed[-1]))
+        written += _grow(history, record.content.task, mark,
+                         lambda: redact_text(task_paragraph(facts, record, closed[-1]), secrets))
     return written
 
 
@@ -130,13 +137,13 @@ def _measured(measured: Any, run: str) -> dict[str, Any] | None:
     return {"value": measured.value, "low": measured.low, "high": measured.high, "episodes": measured.n, "run": run}
 
 
-def _grow(path: Path, title: str, mark: str, section: str) -> list[Path]:
+def _grow(path: Path, title: str, mark: str, section: Callable[[], str]) -> list[Path]:
     """Add a section to a text that only grows, unless the section's marker line stands there already."""
     before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else f"# {title}\n"
     if mark in before.splitlines():
         return []
     # Everything that stood there, and the new section, in one rename: never half a section.
-    write_atomic(path, before.rstrip("\n") + "\n\n" + section)
+    write_atomic(path, before.rstrip("\n") + "\n\n" + section())
     return [path]
 
 
