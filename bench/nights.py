@@ -10,6 +10,7 @@ how far runs of one setting lie apart. Judged are nights of three kinds:
 * settings differ by chance: what is reported of the champion may lie 0.1 sd beside the truth in the mean.
 `r` is how alike the two runs of a pair are; 0 is the worst case, in which equal seeds and episodes help nothing.
 Shown without a bar: settings that scatter unequally, runs that collapse, and claims that come one after the other.
+What the rule before this one had is kept in the saved result as `before` (docs/DECISIONS/0012).
 """
 
 from __future__ import annotations
@@ -145,7 +146,8 @@ def main() -> None:
     result = {"bench": "nights", "nights": asked.nights, "seed": asked.seed, "rows": rows,
               "wall_s": round(time.monotonic() - begun, 1),
               "passed": all(row.get("passed", True) for row in rows.values())}
-    line = json.dumps(result)
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    line = json.dumps(result | ({"before": kept["before"]} if "before" in kept else {}))
     print(line)
     if asked.save:
         RESULTS.write_text(line + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 # Pairs, and the share of the error that a look at so many may use. The shares add up to more than 1 because the looks
 # share most of their pairs; bench/nights.py measures that they hold. Most is spent at six, the last that a night pays
 # for. Below five not even a clean sweep is proof: the sign test gives 4 of 4 p = 0.0625.
-SHARES = {5: 0.05, 6: 0.8, 9: 0.1, 12: 0.1}
+SHARES = {5: 0.05, 6: 0.75, 9: 0.08, 12: 0.08}
 LOOKS = tuple(SHARES)
 FEWEST_PAIRS = LOOKS[0]
 
