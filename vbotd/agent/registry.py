@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -110,11 +111,11 @@ class Tool:
 
     def input_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the arguments, without what no caller needs."""
-        return slim(dict(self.schema) if self.schema is not None else self.args.model_json_schema())
+        return slim(dict(self.schema) if self.schema is not None else _schema_of(self.args))
 
     def output_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the answer."""
-        return slim(self.result.model_json_schema())
+        return slim(_schema_of(self.result))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,12 @@ def parse_arguments(text: str) -> Any:
         return json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError) as error:
         raise ToolError(f"the arguments are no JSON object: {clean(error, 120)} — as in '{{\"id\": \"…\"}}'") from error
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of arguments or an answer; the same object each time, so nobody changes it."""
+    return model.model_json_schema()
 
 
 def slim(schema: dict[str, Any]) -> dict[str, Any]:
