@@ -42,12 +42,12 @@ def post(endpoint: Endpoint, request: dict[str, Any], **_: Any) -> bytes:
         raise ModelError(str(error)) from error
 
 
-def spend(layout: Layout, url: str, number: int, caps: Caps, *, place: str, turns: int = 3) -> None:
-    """Run one session until it is killed at a place, or ends."""
+def spend(layout: Layout, url: str, number: int, caps: Caps, *, place: str, passing: int, turns: int = 3) -> None:
+    """Run one session until it is killed at a passing of a place, or ends."""
     context = Context(layout=layout, principal="agent:llm", now=time.time)
     ledger = Ledger(layout=layout, caps=caps)
     settle_lost(context, ledger)
-    failpoint.arm(layout.home, {failpoint.VARIABLE: f"{place}=kill@{1 + number % 2}" if place else ""})
+    failpoint.arm(layout.home, {failpoint.VARIABLE: f"{place}=kill@{passing}" if place else ""})
     caller = Caller(context=context, api="chat", tools=(), ledger=ledger, instructions="rules", answer_tokens=200,
                     price=Price(usd_in=1.0, usd_out=4.0), session=f"s{number:03d}", pause=lambda seconds: None,
                     endpoint=Endpoint(url=url, model="m", key="", timeout_s=20.0))
@@ -67,14 +67,14 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             try:
-                spend(layout, url, number, caps, place=place)
+                spend(layout, url, number, caps, place=place, passing=1 + number % 2)
             finally:
                 os._exit(0)
         if not place:
             time.sleep(chance.uniform(0.0, LONGEST_S))
             os.kill(child, signal.SIGKILL)
         killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    spend(layout, url, number + 1, caps, place="", turns=500)
+    spend(layout, url, number + 1, caps, place="", passing=1, turns=500)
     print(killed, number)
 
 

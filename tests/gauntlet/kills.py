@@ -90,7 +90,7 @@ def kills_at_places(trial: Trial) -> Row:
 
 
 def all_rules() -> list[tuple[str, int]]:
-    """Return (place, passing) of the daemon's own; at those of the agent loop tests/agent/test_llm_ledger kills."""
+    """Return (place, passing) of the daemon's own; those of the agent loop are in sessions.py."""
     rules = []
     for name in failpoint.NAMES:
         kind = name.partition(".")[0]

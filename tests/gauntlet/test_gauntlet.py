@@ -14,6 +14,8 @@ from tests.gauntlet.images import damaged_images
 from tests.gauntlet.kills import all_rules, kills_at_places, random_kills
 from tests.gauntlet.recovery import recovery
 from tests.gauntlet.row import Play, Row, Trial
+from tests.gauntlet.sessions import PLACES, kills_of_sessions
+from tests.gauntlet.week import a_simulated_week
 from tests.gauntlet.zoo import hostile_workers, reused_pids
 from vbotd import failpoint
 
@@ -21,7 +23,8 @@ from vbotd import failpoint
 @pytest.mark.slow
 @pytest.mark.parametrize(("row", "share"), [
     (random_kills, 0.01), (kills_at_places, 0.1), (failing_writes, 0.02), (adoption, 0.02), (recovery, 0.02),
-    (dropped_at_once, 0.02), (hostile_workers, 0.1), (reused_pids, 0.05), (damaged_images, 0.02)],
+    (dropped_at_once, 0.02), (hostile_workers, 0.1), (reused_pids, 0.05), (damaged_images, 0.02),
+    (kills_of_sessions, 0.1), (a_simulated_week, 0.01)],
     ids=lambda value: getattr(value, "__name__", None))
 def test_a_small_part_of_a_row_holds(row: Play, share: float, tmp_path: Path) -> None:
     assert row(Trial(folder=tmp_path, share=share, seed=2)).failures == ()
@@ -29,11 +32,12 @@ def test_a_small_part_of_a_row_holds(row: Play, share: float, tmp_path: Path) ->
 
 def test_every_row_is_found() -> None:
     assert {"random_kills", "kills_at_places", "failing_writes", "adoption", "recovery", "dropped_at_once",
-            "hostile_workers", "reused_pids", "damaged_images"} <= all_rows().keys()
+            "hostile_workers", "reused_pids", "damaged_images", "kills_of_sessions",
+            "a_simulated_week"} <= all_rows().keys()
 
 
-def test_the_daemon_dies_at_every_place_of_its_own() -> None:
-    assert {name for name, _ in all_rules()} == {name for name in failpoint.NAMES if not name.startswith("agent.")}
+def test_the_daemon_or_a_session_dies_at_every_place() -> None:
+    assert {name for name, _ in all_rules()} | set(PLACES) == set(failpoint.NAMES)
 
 
 def test_the_scoreboard_says_which_row_failed_and_how_to_repeat_it() -> None:

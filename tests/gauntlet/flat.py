@@ -1,0 +1,97 @@
+"""What must stay flat while daemons come and go: descriptors, memory, the disk, and the age of the report."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.gauntlet.pretended_runs import CHECKPOINT_BYTES, CHECKPOINTS
+from vbotd.daemon.housekeeping import CAP_EVERY_S
+from vbotd.store.backup import DAILY, HOURLY
+from vbotd.store.views import KEPT_REPORTS
+
+STALE_S = 60.0
+SLOTS = 4
+KEEP_GB = 0.5
+MEMORY_GROWTH = 1.1  # the second half of the day against the first
+THREADS = 20
+
+
+@dataclass(slots=True)
+class Flat:
+    """What must stay flat: the range of open descriptors, the largest of the rest, and how large memory was when."""
+
+    descriptors: Counter[int] = field(default_factory=Counter)
+    runs_bytes: int = 0
+    backups: int = 0
+    archived: int = 0
+    stale_s: float = 0.0
+    memory: list[int] = field(default_factory=list)
+
+    @property
+    def memory_growth(self) -> float:
+        """The largest memory of the second half of the day against the first."""
+        half = len(self.memory) // 2
+        return max(self.memory[half:]) / max(self.memory[:half]) if half else 1.0
+
+
+@dataclass(slots=True)
+class Lived:
+    """What came of it: `wrong` says in words what did not hold."""
+
+    seconds: float
+    ticks: int
+    trials: int
+    daemons: int
+    faults: Counter[str]
+    flat: Flat
+    deleted_bytes: int
+    wrong: tuple[str, ...]
+
+
+def broken(lived: Lived) -> list[str]:
+    """Return in words what was not flat."""
+    flat, found = lived.flat, []
+    cap = int(KEEP_GB * 2**30)
+    between = SLOTS * CHECKPOINTS * CHECKPOINT_BYTES * (1 + int(CAP_EVERY_S // 600.0))  # what comes between two looks
+    if len(flat.descriptors) != 1:
+        found.append(f"open descriptors: {dict(sorted(flat.descriptors.items()))} (how many: how often)")
+    if flat.runs_bytes > cap + between:
+        found.append(f"runs/ took {flat.runs_bytes:,} bytes of {cap:,}")
+    if flat.backups > HOURLY + DAILY + 1 or flat.archived > KEPT_REPORTS:
+        found.append(f"{flat.backups} backups, {flat.archived} archived reports")
+    if flat.stale_s > STALE_S:
+        found.append(f"the report was {flat.stale_s:.0f} s old")
+    if flat.memory_growth > MEMORY_GROWTH:
+        found.append(f"memory grew {flat.memory_growth:.2f}-fold in the second half")
+    if threading.active_count() > THREADS:
+        found.append(f"{threading.active_count()} threads are left")
+    return found
+
+
+def told(lived: Lived) -> str:
+    """Return the figures in words."""
+    flat = lived.flat
+    faults = sum(count for what, count in lived.faults.items() if what != "kill")
+    return (
+        f"{lived.seconds / 3600.0:.1f} h of the daemon itself in {lived.ticks:,} ticks with {lived.trials} trials, "
+        f"{lived.faults['kill']} kills, {faults} other faults and {lived.daemons} daemons: "
+        f"{'-'.join(str(number) for number in sorted(flat.descriptors))} descriptors open throughout, memory x "
+        f"{flat.memory_growth:.2f}, runs/ {flat.runs_bytes / 2**20:.0f} MiB at most of {KEEP_GB * 1024:.0f}, with "
+        f"{lived.deleted_bytes / 2**20:.0f} MiB deleted, {flat.backups} backups, the report {flat.stale_s:.0f} s old "
+        "at most")
+
+
+def size_of(folder: Path, suffix: str = "") -> int:
+    """Return the bytes of the files below a folder whose names end so."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(suffix):
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(where, name)).st_size
+    return total
