@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.workspace import Workspace, campaign
+from tests.store import released
 from vbotd.cli import doctor_machine
 from vbotd.cli.doctor_machine import Check, filesystem_of, probe
 from vbotd.cli.doctor_repair import repairs
@@ -20,6 +21,7 @@ from vbotd.domain.event import NoteAdded
 from vbotd.layout import Layout
 from vbotd.store.backup import back_up
 from vbotd.store.events import EventStore
+from vbotd.store.schema import SCHEMA_VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,24 @@ def test_a_damaged_store_fails(layout: Layout):
         file.seek(4096 * 3)
         file.write(os.urandom(4096 * 6))
     assert levels(layout)["store"] == "fail"
+
+
+def test_an_event_that_was_changed_and_can_still_be_read_fails(layout: Layout):
+    layout.make()
+    released.unpack(SCHEMA_VERSION, layout.store)
+    assert levels(layout)["store"] == "ok"
+    data = layout.store.read_bytes()
+    layout.store.write_bytes(data.replace(b'"text":"look at t001"', b'"text":"look at t009"'))
+    store = next(check for check in workspace_checks(layout) if check.name == "store")
+    assert store.level == "fail" and "(NoteAdded) is not what was written" in store.message
+    assert "doctor --restore" in store.fix
+
+
+def test_a_store_of_an_older_version_is_in_order_and_says_what_comes(layout: Layout):
+    layout.make()
+    released.unpack(1, layout.store)
+    store = next(check for check in workspace_checks(layout) if check.name == "store")
+    assert store.level == "ok" and "it is of version 1, the next daemon upgrades it" in store.message
 
 
 def test_rebuild_repairs_what_differs(workspace: Workspace):

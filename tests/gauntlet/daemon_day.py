@@ -136,8 +136,12 @@ class World:
         assert self.daemon is not None
         if self.now - self.cared_at >= EVERY_S:
             self.cared_at = self.now
+            care = self.daemon._housekeeping
+            capped_at = care._capped_at
             with suppress(OSError):  # as its thread does: what fails is tried again
-                self.daemon._housekeeping._round(self.now)
+                care._round(self.now)
+            if care._capped_at != capped_at:
+                self.flat.capped_bytes = max(self.flat.capped_bytes, size_of(self.layout.runs))
 
     # What must stay flat.
 
@@ -147,7 +151,7 @@ class World:
         flat.descriptors[len(os.listdir("/proc/self/fd"))] += 1
         with suppress(UnreadableFile):
             report = read_json(self.layout.wake_up_json, max_bytes=1 << 24)
-            flat.stale_s = max(flat.stale_s, self.now - (report or {"at": self.began})["at"])
+            flat.stale_s = max(flat.stale_s, round(self.now - (report or {"at": self.began})["at"], 3))
         if self.now - self.measured_at >= 600.0:
             self.measured_at = self.now
             flat.runs_bytes = max(flat.runs_bytes, size_of(self.layout.runs))

@@ -27,6 +27,7 @@ class Flat:
 
     descriptors: Counter[int] = field(default_factory=Counter)
     runs_bytes: int = 0
+    capped_bytes: int = 0  # of runs/, too, after a round of the retention
     backups: int = 0
     archived: int = 0
     stale_s: float = 0.0
@@ -60,8 +61,9 @@ def broken(lived: Lived) -> list[str]:
     between = SLOTS * CHECKPOINTS * CHECKPOINT_BYTES * (1 + int(CAP_EVERY_S // 600.0))  # what comes between two looks
     if len(flat.descriptors) != 1:
         found.append(f"open descriptors: {dict(sorted(flat.descriptors.items()))} (how many: how often)")
-    if flat.runs_bytes > cap + between:
-        found.append(f"runs/ took {flat.runs_bytes:,} bytes of {cap:,}")
+    if flat.capped_bytes > cap or flat.runs_bytes > cap + between:
+        found.append(f"runs/ took {flat.capped_bytes:,} bytes after a round of the retention and {flat.runs_bytes:,} "
+                     f"before; the cap is {cap:,}")
     if flat.backups > HOURLY + DAILY + 1 or flat.archived > KEPT_REPORTS:
         found.append(f"{flat.backups} backups, {flat.archived} archived reports")
     if flat.stale_s > STALE_S:
@@ -77,13 +79,14 @@ def told(lived: Lived) -> str:
     """Return the figures in words."""
     flat = lived.flat
     faults = sum(count for what, count in lived.faults.items() if what != "kill")
+    capped, peak, cap = flat.capped_bytes / 2**20, flat.runs_bytes / 2**20, KEEP_GB * 1024
     return (
         f"{lived.seconds / 3600.0:.1f} h of the daemon itself in {lived.ticks:,} ticks with {lived.trials} trials, "
         f"{lived.faults['kill']} kills, {faults} other faults and {lived.daemons} daemons: "
         f"{'-'.join(str(number) for number in sorted(flat.descriptors))} descriptors open throughout, memory x "
-        f"{flat.memory_growth:.2f}, runs/ {flat.runs_bytes / 2**20:.0f} MiB at most of {KEEP_GB * 1024:.0f}, with "
-        f"{lived.deleted_bytes / 2**20:.0f} MiB deleted, {flat.backups} backups, the report {flat.stale_s:.0f} s old "
-        "at most")
+        f"{flat.memory_growth:.2f}, runs/ at most {peak:.0f} MiB before a round of the retention and {capped:.0f} after it "
+        f"(cap {cap:.0f}, {lived.deleted_bytes / 2**20:.0f} deleted), {flat.backups} backups, the report at most "
+        f"{flat.stale_s:.0f} s old")
 
 
 def size_of(folder: Path, suffix: str = "") -> int:

@@ -58,8 +58,8 @@ def build(path: Path) -> list[Stored]:
     """Make a store with every story in it; return its events."""
     with closing(EventStore(path)) as store:
         for name in STORIES:
-            for at, event in story(name):
-                store.commit((event,), at)
+            told = story(name)
+            store.commit(tuple(event for _, event in told), told[-1][0])
         return list(store.events())
 
 

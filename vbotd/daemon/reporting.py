@@ -59,6 +59,6 @@ class Reporting:
         except StoreDamaged:  # a report that stands still would hide it; the next start says what to do
             raise
         except Exception:
-            self._written_at = now
+            self._written_at, self._dirty = now, True  # so that it is tried again at once, and not at its next time
             log.exception("action=write_views")
         self._took_s = time.monotonic() - began_s
