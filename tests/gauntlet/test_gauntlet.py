@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.gauntlet.__main__ import all_rows, scoreboard
 from tests.gauntlet.adoption import adoption
 from tests.gauntlet.dropping import dropped_at_once
 from tests.gauntlet.errors import failing_writes
+from tests.gauntlet.flat import Flat, Lived, broken
 from tests.gauntlet.images import damaged_images
 from tests.gauntlet.kills import all_rules, kills_at_places, random_kills
 from tests.gauntlet.recovery import recovery
@@ -46,3 +48,19 @@ def test_the_scoreboard_says_which_row_failed_and_how_to_repeat_it() -> None:
     table = scoreboard([("random_kills", good), ("dropped_at_once", bad)]).splitlines()
     assert table[2] == "| ok | kills | 0 lost | 0 | `python -m tests.gauntlet --rows random_kills` |"
     assert table[3].startswith("| **failed** | drops | 12 s | 10 s |")
+
+
+@pytest.mark.parametrize(("flat", "words"), [
+    (Flat(descriptors=Counter({10: 99, 11: 1})), "open descriptors: {10: 99, 11: 1}"),
+    (Flat(capped_bytes=2**29 + 1), "536,870,913 bytes after a round"),
+    (Flat(runs_bytes=2**30), "1,073,741,824 before"),
+    (Flat(archived=51), "51 archived reports"),
+    (Flat(stale_s=61.0), "the report was 61 s old"),
+    (Flat(memory=[100, 100, 100, 115]), "memory grew 1.15-fold")])
+def test_a_day_that_is_not_flat_says_what_was_not(flat: Flat, words: str) -> None:
+    def day(flat: Flat) -> Lived:
+        return Lived(seconds=86400.0, ticks=100, trials=1, daemons=1, faults=Counter(), flat=flat, deleted_bytes=0,
+                     wrong=())
+    flat.descriptors = flat.descriptors or Counter({10: 100})
+    assert [words in line for line in broken(day(flat))] == [True]
+    assert broken(day(Flat(descriptors=Counter({10: 100}), stale_s=60.0))) == []
