@@ -85,8 +85,8 @@ def told(lived: Lived) -> str:
         f"{lived.faults['kill']} kills, {faults} other faults and {lived.daemons} daemons: "
         f"{'-'.join(str(number) for number in sorted(flat.descriptors))} descriptors open throughout, memory x "
         f"{flat.memory_growth:.2f}, runs/ at most {peak:.0f} MiB before a round of the retention and {capped:.0f} "
-        f"after it (cap {cap:.0f}, {lived.deleted_bytes / 2**20:.0f} deleted), {flat.backups} backups, the report at most "
-        f"{flat.stale_s:.0f} s old")
+        f"after it (cap {cap:.0f}, {lived.deleted_bytes / 2**20:.0f} deleted), {flat.backups} backups, the report at "
+        f"most {flat.stale_s:.0f} s old")
 
 
 def size_of(folder: Path, suffix: str = "") -> int:
