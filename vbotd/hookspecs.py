@@ -1,14 +1,13 @@
 """The whole contract between vbotd and a plugin, on one page.
 
-A plugin is a module with functions of these names, marked `@hookimpl`; it may take fewer arguments than
-a hook offers. Plugins run in a process of their own, get frozen values and return data; only the core
-acts. They are asked one by one, each with a deadline (5 s; a proposal 60 s): one that raises, hangs, dies
-or answers nonsense loses that one answer, is named in the report, and is blocked when it goes on.
+A plugin is a module with functions of these names, marked `@hookimpl`; it may take fewer arguments than a hook offers.
+Plugins run in a process of their own, get frozen values and return data; only the core acts. They are asked one by
+one, each with a deadline (5 s; a proposal 60 s): one that raises, hangs, dies or answers nonsense loses that one
+answer, is named in the report, and is blocked when it goes on.
 
-Who is asked: a plugin that declares skills (`vbotd_skills`) has opinions on the campaigns that name one of
-them, in the order of the campaign's `skills:`; a plugin without skills follows, for all campaigns, and may do
-everything but propose and amend. Every plugin gets `vbotd_wake_up` and `vbotd_on_event`.
-`docs/HOOKS.md` has a paragraph for each hook and a complete plugin of ten lines.
+Who is asked: a plugin that declares skills (`vbotd_skills`) has opinions on the campaigns that name one of them, in
+their order; a plugin without skills follows, for all campaigns, and may do everything but propose, estimate and amend.
+Every plugin gets `vbotd_wake_up` and `vbotd_on_event`. `docs/HOOKS.md` says more, and has a complete plugin.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import pluggy
 from vbotd.domain.event import Event
 from vbotd.domain.finding import Finding
 from vbotd.domain.history import History
-from vbotd.domain.skill import Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
+from vbotd.domain.skill import Estimate, Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
 from vbotd.domain.task import ParamValue, RunKindCard, TaskCard
 from vbotd.domain.trial import Proposal, Run, Trial
 
@@ -108,6 +107,15 @@ def vbotd_propose(history: History, count: int, view: View) -> list[Proposal] | 
         @hookimpl
         def vbotd_propose(history, count, view):
             return [Proposal(params={"ppo.learning_rate": 3e-4}, proposer="anneal", why="the textbook value")]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def vbotd_estimate(history: History) -> Estimate | None:
+    """Say to `vbotd check` about how many env steps your trainings will take; the campaign has no trial yet.
+
+        def vbotd_estimate(history): return Estimate(env_steps=30_000_000, why="ten trainings to the end")
     """
     raise NotImplementedError
 

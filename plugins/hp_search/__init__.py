@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vbotd.domain.history import History
-from vbotd.domain.skill import Exhausted, Section, SkillCard
+from vbotd.domain.skill import Estimate, Exhausted, Section, SkillCard
 from vbotd.domain.trial import Proposal
 from vbotd.hookspecs import View, hookimpl
 
@@ -35,6 +35,18 @@ def vbotd_propose(history: History, count: int, view: View) -> list[Proposal] | 
     from .nights import next_proposals
 
     return next_proposals(history, options, view, count, SKILL)
+
+
+@hookimpl
+def vbotd_estimate(history: History) -> Estimate | None:
+    """Say what the search will train, and what confirms its winner."""
+    options = options_of(history)
+    if options is None:
+        return None
+    from .estimate import estimated
+    from .planning import part_of
+
+    return estimated(part_of(history, options.share), options, SKILL)
 
 
 @hookimpl

@@ -11,7 +11,7 @@ def test_a_good_file_is_summed_up(call, campaign_file):
     called = call("check", str(campaign_file))
     assert called.code == 0, called.err
     assert "walk.yaml: ok" in called.out
-    assert "4 of 1 M env steps" in called.out
+    assert "4 of up to 1 M env steps" in called.out and "4 M env steps by hp-search" in called.out
     assert "ppo.learning_rate: log in [0.0001, 0.001]" in called.out
 
 
@@ -35,6 +35,16 @@ def test_a_skills_own_block_is_checked_by_its_own_model(call, home: Path):
     assert called.code == 4
     assert f"{bad}:6:" in called.err
     assert "samplr" in called.err
+
+
+def test_a_search_by_rungs_takes_what_its_bracket_takes(call, home: Path):
+    halving = (ROOT / "campaigns" / "halving.yaml").read_text()
+    (home / "halving.yaml").write_text(halving)
+    called = call("check", "halving.yaml")
+    assert called.code == 0, called.err
+    assert "9 of up to 248.8 k env steps in 64 environments\n" in called.out, "not nine whole trainings"
+    assert ("1.327 M env steps by hp-search: 9 trials to 27.6 k env steps, 3 of them on to 82.9 k, 1 of them on to "
+            "0.249 M: 0.581 M; winner and baseline again with 1 fresh seed: 0.746 M\n") in called.out
 
 
 def test_json_tells_each_file_apart(call, home: Path, campaign_file: Path):

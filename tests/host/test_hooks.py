@@ -15,7 +15,7 @@ from vbotd import hookspecs
 from vbotd.domain.campaign import SkillUse
 from vbotd.domain.event import CampaignClosed
 from vbotd.domain.finding import Finding
-from vbotd.domain.skill import Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
+from vbotd.domain.skill import Estimate, Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
 from vbotd.domain.space import Dimension, SearchSpace
 from vbotd.domain.task import RunKindCard, TaskCard
 from vbotd.domain.trial import Proposal
@@ -123,6 +123,12 @@ def test_hook_propose() -> None:
     assert ask("propose", lambda history, count: [proposal] * count, arguments) == [proposal, proposal]
     assert ask("propose", lambda: Exhausted(why="done"), arguments) == Exhausted(why="done")
     assert ask("propose", lambda view: None, arguments) is None
+
+
+def test_hook_estimate() -> None:
+    about = Estimate(env_steps=30_000_000, why="ten trainings to the end")
+    assert ask("estimate", lambda history: about, {"history": HISTORY}) == about
+    assert ask("estimate", lambda: None, {"history": HISTORY}) is None
 
 
 def test_hook_amend() -> None:

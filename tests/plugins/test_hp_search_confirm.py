@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.plugins.searching import HORIZON, NIGHT, Score, climbing, night, rate, search_skill
+from tests.plugins.searching import HORIZON, NIGHT, Score, climbing, history_of, night, rate, search_skill
 from vbotd.core.state import State
 from vbotd.domain.campaign import Budget
 from vbotd.domain.trial import Run, Trial
@@ -64,3 +64,15 @@ def test_further_seeds_end_at_the_cap_and_at_the_budget(skill: ModuleType, optio
 def test_one_fresh_seed_says_nothing_of_the_noise_and_asks_for_no_more(skill: ModuleType) -> None:
     state, _, _ = night(skill, climbing(confirm_seeds=1), scattered(0.03, real=True))
     assert [len(trial.seeds) for trial in confirmed(state)] == [2, 2]
+
+
+def test_an_estimate_has_the_bracket_the_first_seeds_and_what_may_come_on_top(skill: ModuleType) -> None:
+    told = skill.vbotd_estimate(history_of(climbing(trials=27)))
+    assert told.env_steps == (7 + 5) * HORIZON
+    assert told.why == (
+        "27 trials to 1 k env steps, 9 of them on to 3 k, 3 of them on to 9 k: 63 k; winner and baseline again with 2 "
+        "fresh seeds: 45 k, and with up to 4 more (72 k beside) if they can settle it")
+    whole = skill.vbotd_estimate(history_of(climbing(trials=8)))
+    assert (whole.env_steps, whole.why) == (8 * HORIZON, "8 trials to 9 k env steps: 72 k")
+    small = Budget(trials=27, env_steps=6 * HORIZON)
+    assert skill.vbotd_estimate(history_of(climbing(budget=small))).env_steps <= 6 * HORIZON

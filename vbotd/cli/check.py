@@ -10,6 +10,7 @@ from vbotd.cli.checking import as_json as json_of
 from vbotd.cli.checking import check_files, load_catalogue, print_problems, summary_lines
 from vbotd.cli.commanding import json_option
 from vbotd.errors import InvalidCampaign
+from vbotd.host.estimating import estimates
 from vbotd.layout import Layout
 
 
@@ -29,7 +30,8 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     for result in results:
         if not as_json and result.campaign is not None:
             click.echo(f"{result.file}: ok")
-            for word, line in summary_lines(result.campaign, catalogue):
+            expected = estimates(result.campaign, catalogue, layout)
+            for word, line in summary_lines(result.campaign, catalogue, expected):
                 click.echo(f"  {word:<13}{line}")
         elif not as_json:
             print_problems(result)

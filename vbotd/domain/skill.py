@@ -50,6 +50,14 @@ class Exhausted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """About how many env steps a skill's trainings will take in a campaign that has not begun, and what they are."""
+
+    env_steps: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
     """What a plugin thinks of a trial whose runs have ended."""
 

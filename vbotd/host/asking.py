@@ -20,7 +20,7 @@ from vbotd.host.wire import SkillProblem, adapter, decode_arguments, encode_answ
 from vbotd.layout import Layout
 
 EVERYBODY = ("wake_up", "on_event")
-SKILLS_ONLY = ("propose", "amend")
+SKILLS_ONLY = ("propose", "estimate", "amend")
 
 
 class BadQuestion(Exception):
@@ -92,6 +92,8 @@ class Desk:
             case "propose":
                 return {"history": history, "count": given.get("count", 1),
                         "view": HostView(self._library, history.record.id, self._of_task, self._presets)}
+            case "estimate":
+                return {"history": history}
             case "amend":
                 return {"history": history, "proposal": frozen(given["proposal"])}
             case "judge":

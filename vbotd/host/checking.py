@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from vbotd.core.campaign_problems import problem_at
 from vbotd.core.campaign_rules import Trouble
 from vbotd.core.parse import parse_campaign
+from vbotd.core.wording import clean
 from vbotd.core.yaml_guard import Tree, read_tree
 from vbotd.domain.campaign import Campaign, Stage
 from vbotd.domain.finding import Problem
+from vbotd.domain.skill import Estimate
 from vbotd.host.catalogue import Catalogue, same_name
 from vbotd.layout import Layout
+
+NOTHING: Mapping[str, Estimate] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +71,17 @@ def _path_of(tree: Tree, skill: str, inside: tuple[str | int, ...]) -> tuple[str
     return ("skills",)
 
 
-def summary_lines(campaign: Campaign, catalogue: Catalogue) -> list[tuple[str, str]]:
-    """Return what a campaign will do, as pairs of a word and a line."""
+def summary_lines(campaign: Campaign, catalogue: Catalogue, expected: Mapping[str, Estimate] = NOTHING
+                  ) -> list[tuple[str, str]]:
+    """Return what a campaign will do, as pairs of a word and a line; `expected` is what its skills say it takes."""
     task = catalogue.task(campaign.task)
     env_steps = campaign.train.env_steps or (task.env_steps if task else 0)
     num_envs = campaign.train.num_envs or (task.num_envs if task else 0)
     trials = campaign.budget.trials
+    most = "" if campaign.skills else f", {count(trials * env_steps)} in all"  # a skill may train less, or more
     size = (f"at most {trials}, stage by stage, in {num_envs:,} environments" if campaign.stages else
-            f"{trials} of {count(env_steps)} env steps in {num_envs:,} environments, "
-            f"{count(trials * env_steps)} in all")
+            f"{trials} of {'up to ' if campaign.skills else ''}{count(env_steps)} env steps in {num_envs:,} "
+            f"environments{most}")
     lines = [("task", campaign.task + (f", {task.summary}" if task and task.summary else "")), ("trials", size)]
     limits = [f"{campaign.budget.hours:g} h" if campaign.budget.hours else "",
               f"{count(campaign.budget.env_steps)} env steps" if campaign.budget.env_steps else "",
@@ -85,6 +92,8 @@ def summary_lines(campaign: Campaign, catalogue: Catalogue) -> list[tuple[str, s
     lines += [("fixed", f"{key} = {value}") for key, value in campaign.params.items()]
     lines += [("stage", _stage_words(stage, env_steps)) for stage in campaign.stages]
     lines.append(("skills", ", ".join(use.name for use in campaign.skills) or "none"))
+    lines += [("takes about", f"{count(one.env_steps)} env steps by {plugin.replace('_', '-')}: {clean(one.why, 300)}")
+              for plugin, one in expected.items()]
     lines.append(("judged on", f"{campaign.evaluate.episodes} held-out episodes"))
     lines += [("reached when", f"{gate.tag} {gate.op} {gate.value:g}") for gate in campaign.gates]
     return lines

@@ -20,7 +20,7 @@ from vbotd.core.codec import decode as decode_event
 from vbotd.core.codec import encode as encode_event
 from vbotd.domain.finding import Finding
 from vbotd.domain.history import History
-from vbotd.domain.skill import Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
+from vbotd.domain.skill import Estimate, Exhausted, FollowUp, Opinion, Section, SkillCard, ToolCard
 from vbotd.domain.task import RunKindCard, TaskCard
 from vbotd.domain.trial import Proposal, Run, Trial
 
@@ -45,6 +45,7 @@ class SkillProblem:
 ANSWERS: Mapping[str, Any] = {
     "tasks": list[TaskCard], "run_kinds": list[RunKindCard], "tools": list[ToolCard], "skills": list[SkillCard],
     "propose": list[Proposal] | Exhausted | None,
+    "estimate": Estimate | None,
     "amend": Proposal | None,
     "watch": list[Finding],
     "judge": Opinion | None,
