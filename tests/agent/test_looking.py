@@ -83,6 +83,8 @@ def test_lists_come_in_pages(night: Caller):
     assert "next" not in second
     diverged, = night.value("list", what="runs", status="diverged")["items"]
     assert diverged["about"] == "<<train; the value loss is not a number at iteration 25>>"
+    assert night.value("list", what="trials", status="judged") == {
+        "total": 0, "instead": {"keep": 2, "discard": 1}}
 
 
 def test_a_thing_is_told_with_its_numbers_and_where_they_come_from(night: Caller):

@@ -30,6 +30,7 @@ from tests.daemon.workspace import ROOT
 from tests.stories import MORNING, tell
 from tests.waiting import wait_until
 from vbotd.agent.mcp_http import BURST, BadToken, Guard, token_of
+from vbotd.agent.mcp_server import GUIDES
 from vbotd.agent.tools import INSTRUCTIONS, OWN
 from vbotd.layout import Layout
 from vbotd.store.read import Reader
@@ -102,7 +103,9 @@ def over_http(layout: Layout, port: int, use: Use) -> None:
 
 async def everything(client: Client) -> None:
     """List, call, be refused, read, and look at a picture."""
-    assert client.instructions == INSTRUCTIONS
+    assert client.instructions == INSTRUCTIONS + GUIDES
+    guide, = (await client.read_resource("skill://training-pipeline")).contents
+    assert "## Which guide next" in guide.text
     listed = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert list(listed) == [tool.name for tool in OWN]
     assert listed["wake_up"].annotations.read_only_hint is True

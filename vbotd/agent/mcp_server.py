@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcp.server import Server
 
 STDIO_PRINCIPAL = "agent:mcp"
+GUIDES = " Guides are the resources skill://NAME: skill://training-pipeline tells which one is for what."
 
 
 class McpMissing(VbotdError):
@@ -68,7 +69,7 @@ def make_server(layout: Layout, principal: str) -> Server[Any]:
         return types.ReadResourceResult(contents=[
             types.TextResourceContents(uri=str(params.uri), mime_type="text/markdown", text=text)])
 
-    return Server("vbotd", version=__version__, instructions=INSTRUCTIONS, on_list_tools=on_list_tools,
+    return Server("vbotd", version=__version__, instructions=INSTRUCTIONS + GUIDES, on_list_tools=on_list_tools,
                   on_call_tool=on_call_tool, on_list_resources=on_list_resources,
                   on_list_resource_templates=on_list_templates, on_read_resource=on_read_resource)
 

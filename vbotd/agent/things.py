@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -40,11 +41,15 @@ class Item(Result):
 
 
 class Listed(Result):
-    """A page of things, the newest campaigns first, trials and runs in their order. `next` "" where nothing follows."""
+    """A page of things, the newest campaigns first, trials and runs in their order. `next` "" where nothing follows.
 
+    `instead` counts the things by status where none has the one that was asked for.
+    """
+
+    total: int
     items: list[Item] = Field(default=[])
-    total: int = 0
     next: str = ""
+    instead: dict[str, int] = Field(default={})
 
 
 class IdArguments(Arguments):
@@ -105,7 +110,8 @@ def list_things(context: Context, arguments: ListArguments) -> Listed:
                      else [_run_item(run) for run in reader.runs(campaign)])
     chosen = {item.id: item for item in items if arguments.status in ("", item.status)}
     ids, following = page(chosen, arguments.after, arguments.limit)
-    return Listed(items=[chosen[id_] for id_ in ids], total=len(chosen), next=following)
+    return Listed(items=[chosen[id_] for id_ in ids], total=len(chosen), next=following,
+                  instead={} if chosen else dict(Counter(item.status for item in items)))
 
 
 def inspect(context: Context, arguments: IdArguments) -> Thing:
