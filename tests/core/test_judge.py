@@ -12,6 +12,7 @@ from vbotd.core.judge import CONFIRM, SCORE, best_of, default_opinion, qualities
 from vbotd.core.opinions import dissenting
 from vbotd.core.report_best import best_trials
 from vbotd.core.report_facts import Facts
+from vbotd.core.report_text import _table
 from vbotd.core.sighting import ProposalsSeen
 from vbotd.core.state import State
 from vbotd.core.verdict.claims import claims_of, spread_of
@@ -110,7 +111,7 @@ def test_a_trial_is_discarded_by_what_a_rival_had_at_the_same_length():
     long, of_long = climbing(1, (100, 0.30), (900, 0.95))
     short, of_short = climbing(2, (100, 0.20))
     said, _ = opinion_of(short, [*of_long, *of_short], long)
-    assert said.verdict == "discard" and "behind n/t001 with 0.300 [0.280, 0.320]" in said.why
+    assert said.verdict == "discard" and "behind n/t001 with 30.0 % [28.0-32.0 %]" in said.why
 
 
 def test_a_trial_of_the_last_rung_is_not_judged_by_the_short_ones():
@@ -118,6 +119,22 @@ def test_a_trial_of_the_last_rung_is_not_judged_by_the_short_ones():
     long, of_long = climbing(2, (100, 0.90), (900, 0.80))
     said, _ = opinion_of(long, [*of_lucky, *of_long], lucky)
     assert said.verdict == "keep" and said.why.endswith("; not compared with 1 trial trained further or less far")
+
+
+def test_who_is_behind_the_best_is_told_so_and_not_sent_for_seeds():
+    best, of_best = climbing(1, (900, 0.90))
+    near, of_near = climbing(2, (900, 0.89))
+    said, _ = opinion_of(near, [*of_best, *of_near], best)
+    assert said.verdict == "keep" and said.why.endswith("one seed, and behind the best so far")
+
+
+def test_the_report_says_of_a_trial_that_it_was_trained_less_far():
+    record = CampaignRecord(id="n", sha256="", file="", status="open", accepted_at=0.0,
+                            content=Campaign(version=1, name="n", task="walk", budget=Budget(trials=9)))
+    (long, of_long), (short, of_short) = climbing(1, (300, 0.6), (900, 0.9)), climbing(2, (300, 0.7))
+    shown = best_trials(Facts(now=1.0, records=(record,), trials=(long, short), runs=(*of_long, *of_short)))[0]
+    lines = {line[2:8]: line for line in _table(shown) if line.startswith("| `t")}
+    assert "after 300 of 900 env steps" in lines["`t002`"] and "env steps" not in lines["`t001`"]
 
 
 def test_without_seeds_in_common_there_is_nothing_to_compare():

@@ -14,7 +14,7 @@ from vbotd.core.verdict.claims import Claim, claim_of, claims_of
 from vbotd.core.verdict.lengths import SCORE, length_of, scores_by_length
 from vbotd.core.verdict.looks import FEWEST_PAIRS
 from vbotd.core.verdict.words import claim_words, verdict_of
-from vbotd.core.wording import counted, is_rate
+from vbotd.core.wording import counted, interval, is_rate, number
 from vbotd.domain.campaign import Gate
 from vbotd.domain.metric import Measurement
 from vbotd.domain.skill import Opinion
@@ -80,23 +80,23 @@ def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], 
         others: the other trials that it competes with.
     """
     own = [run for run in runs if run.trial == trial.id]
-    run = scored_run(own, seed=search_seed(trial))
-    score = run.metrics.get(task.metric.tag) if run is not None else None
+    run, tag = scored_run(own, seed=search_seed(trial)), task.metric.tag
+    score = run.metrics.get(tag) if run is not None else None
     if run is None or score is None:
         return Opinion(verdict="discard", why=_why_no_score(own, task)), None
     claims = claims_of((trial, *others), runs, task.metric)
     claim = claim_of(trial.id, claims)
     if claim is not None:
-        return Opinion(verdict=verdict_of(claim), why=claim_words(claim, task.metric.tag)), score
+        return Opinion(verdict=verdict_of(claim), why=claim_words(claim, tag)), score
     rivals = _at_length(length_of(trial, own), others, runs, task)
     best = best_of(rivals, task)
     if best is not None and best.score is not None and _worse(score, best.score, task):
         return Opinion(verdict="discard", why=(
-            f"{task.metric.tag} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] lies wholly behind "
-            f"{best.id} with {best.score.value:.3f} [{best.score.low:.3f}, {best.score.high:.3f}]")), score
+            f"{tag} {_measured(score, tag)} lies wholly behind {best.id} with {_measured(best.score, tag)}")), score
     return Opinion(verdict="keep", why=(
-        f"{task.metric.tag} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] over {score.n} held-out episodes, "
-        f"{_how_sure(trial, claims)}{_unlike(others, rivals)}")), score
+        f"{tag} {_measured(score, tag)} over {score.n} held-out episodes, "
+        f"{_how_sure(trial, claims, is_behind=best is not None and _behind(score, best, task))}"
+        f"{_unlike(others, rivals)}")), score
 
 
 def best_of(trials: Iterable[Trial], task: TaskCard, quality: Mapping[str, float] | None = None) -> Trial | None:
@@ -163,6 +163,10 @@ def _said(gate: Gate, measured: Measurement | None) -> str:
     return f"measured {measured.value:.4g}, 95 % interval {measured.low:.4g} to {measured.high:.4g}"
 
 
+def _measured(score: Measurement, tag: str) -> str:
+    return f"{number(score.value, tag)} [{interval(score, tag)}]"
+
+
 def _at_length(length: int, others: Iterable[Trial], runs: Sequence[Run], task: TaskCard) -> list[Trial]:
     """Return the trials that have a score of so many env steps of training, with that score."""
     return [replace(other, score=known[length]) for other in others
@@ -179,13 +183,20 @@ def _worse(score: Measurement, best: Measurement, task: TaskCard) -> bool:
     return score.high < best.low if task.metric.direction == "max" else score.low > best.high
 
 
-def _how_sure(trial: Trial, claims: Sequence[Claim]) -> str:
-    """Return what speaks for a score that makes no claim: how many seeds, and what would prove more."""
+def _behind(score: Measurement, best: Trial, task: TaskCard) -> bool:
+    assert best.score is not None, "the best has a score"
+    return (score.value < best.score.value) == (task.metric.direction == "max") and score.value != best.score.value
+
+
+def _how_sure(trial: Trial, claims: Sequence[Claim], *, is_behind: bool) -> str:
+    """Return what speaks for a score that makes no claim: how many seeds, and what would prove more of a best one."""
     against = sum(claim.reference == trial.id for claim in claims)
     if against:
         return f"{len(trial.seeds)} seeds; {against} other{'s are' if against > 1 else ' is'} compared with it"
     if len(trial.seeds) > 1:
         return f"{len(trial.seeds)} seeds, but none that a trial before it has too: there is nothing to compare it with"
+    if is_behind:
+        return "one seed, and behind the best so far"
     return f"one seed: {FEWEST_PAIRS} further ones, the same for it and the baseline, could confirm it"
 
 

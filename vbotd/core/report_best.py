@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vbotd.core.judge import CONFIRM, SCORE, reported, scored_run, search_seed
 from vbotd.core.report_facts import RECENT_S, Best, BestOf, Facts
 from vbotd.core.verdict.claims import claim_of, claims_of, spread_of
+from vbotd.core.verdict.lengths import length_of
 from vbotd.core.verdict.shrinkage import shrunken
 from vbotd.core.verdict.words import short_words
 from vbotd.core.wording import setting
@@ -68,7 +69,8 @@ def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
         checkpoint=checkpoint.path if checkpoint else "", sha256=checkpoint.sha256 if checkpoint else "",
         verdict=trial.verdict or "", proposer=trial.proposal.proposer, champion=champion,
         over_report_seeds=told.metrics.get(tag) if told else None, report_runs=told.runs if told else (),
-        claim=short_words(claim, tag) if claim else "", expected=_expected(facts, record, trial))
+        claim=short_words(claim, tag) if claim else "", expected=_expected(facts, record, trial),
+        trained_to=length_of(trial, runs))
 
 
 def score_tag(facts: Facts, record: CampaignRecord, score: Measurement, run: Run | None) -> str:

@@ -97,7 +97,8 @@ class Best:
     `others` are further metrics of the champion, measured by `others_run`. `seeds` counts the training seeds that had
     these very settings, `over_seeds` is the range of their scores. `over_report_seeds` is the mean of `report_runs`,
     whose seeds and episodes did not choose it; `claim` is what its pairs with the baseline say; `expected`, of a trial
-    without report seeds, is what another run can be expected to score, once chance is drawn off.
+    without report seeds, is what another run can be expected to score, once chance is drawn off. `trained_to` are the
+    env steps that it was told to train (0: unknown).
     """
 
     trial: str
@@ -120,6 +121,7 @@ class Best:
     report_runs: tuple[str, ...] = ()
     claim: str = ""
     expected: float | None = None
+    trained_to: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

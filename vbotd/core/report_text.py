@@ -98,7 +98,8 @@ def _bests(bests: Sequence[BestOf], most: int) -> list[str]:
 
 def _table(best_of: BestOf) -> list[str]:
     prefix = f"{best_of.campaign}/"
-    rows = [_row(best, prefix) for best in best_of.trials]
+    furthest = max((best.trained_to for best in best_of.trials), default=0)
+    rows = [_row(best, prefix, furthest) for best in best_of.trials]
     command = code(f"vbotd explain {best_of.campaign}")
     more = [f"| ... and {best_of.more} more: {command} | | | | | |"] if best_of.more else []
     return [f"{code(best_of.campaign)} ({escaped(best_of.status.replace('_', ' '))}); runs and paths below are inside "
@@ -117,7 +118,8 @@ def _others(best_of: BestOf) -> list[str]:
     return ["", f"Also measured by {code(champion.others_run)}: {', '.join(shown)}."]
 
 
-def _row(best: Best, prefix: str) -> str:
+def _row(best: Best, prefix: str, furthest: int) -> str:
+    """Return one line; it says of a trial that it was trained less far than others, whose scores are then no rivals."""
     name = code(best.trial.removeprefix(prefix)) + (" (best)" if best.champion else "")
     fresh = _measured(best.confirmed, best.tag, best.confirm_run, prefix) if best.confirmed else "not measured"
     seeds = _seeds(best)
@@ -125,6 +127,8 @@ def _row(best: Best, prefix: str) -> str:
     changed = ", ".join(shown) + (f" and {len(best.changes) - 4} more" if len(best.changes) > 4 else "")
     kept = (f"{code(best.checkpoint.removeprefix(prefix))} {code(best.sha256[:8])}" if best.checkpoint else "none")
     score = _measured(best.score, best.tag, best.score_run, prefix)
+    if 0 < best.trained_to < furthest:
+        score += f", after {count(best.trained_to)} of {count(furthest)} env steps"
     return f"| {name} | {code(best.tag)} {score} | {fresh} | {seeds} | {changed or 'the defaults'} | {kept} |"
 
 

@@ -37,7 +37,9 @@ def short_words(claim: Claim, tag: str) -> str:
     other = claim.reference.rpartition("/")[2]
     verdict = verdict_of(claim)
     if claim.contest is None or claim.ruling is None:
-        return f"{verdict}: {counted(len(claim.seeds), 'pair')} of seeds with {other}"
+        pairs = len(claim.seeds)
+        return (f"{verdict}: {counted(pairs, 'pair')} of seeds with {other}, {FEWEST_PAIRS - pairs} more of both could "
+                "confirm it")
     more = f", {counted(claim.ruling.further, 'more seed')} of both would tell" if claim.ruling.further else ""
     return (f"{verdict}: {lead(claim.contest.difference, tag)} against {other} over "
             f"{counted(claim.contest.pairs, 'pair')}, p {probability(claim.ruling.p)}{more}")
