@@ -13,8 +13,11 @@ from click.testing import CliRunner, Result
 
 from tests.daemon.workspace import ROOT
 from tests.stories import tell
+from vbotd.agent.ledger import Ledger
 from vbotd.agent.tools import OWN
 from vbotd.cli import cli
+from vbotd.core.spending import Caps, Cost
+from vbotd.layout import Layout
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,13 @@ def test_approve_lists_and_knows_no_other_key(call):
     unknown = call("approve", "k1")  # a command of the story, and no request
     assert unknown.exit_code == 5
     assert "there is no request 'k1'" in unknown.output
+
+
+def test_what_a_day_has_cost_is_told_in_the_right_number(call, home: Path):
+    assert call("agent", "--spent").output.strip() == "today (UTC): 0 calls, 0 of 2,000,000 tokens"
+    ledger = Ledger(layout=Layout(home), caps=Caps(tokens_a_day=10**6, tokens_a_session=10**6))
+    ledger.reserve("c1", "s1", Cost(tokens=50))
+    assert call("agent", "--spent").output.strip() == "today (UTC): 1 call, 50 of 2,000,000 tokens"
 
 
 def test_the_verbs_start_without_the_libraries_of_their_work():

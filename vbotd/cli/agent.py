@@ -48,13 +48,16 @@ def command(once: bool, goal: str, max_turns: int | None, spent: bool, event: in
     if ending.ending == "endpoint" or (ending.ending == "budget" and not ending.turns):
         raise NoModel(ending.why)
     if not as_json:
-        click.echo(f"{ending.ending}: {ending.why} — {ending.turns} turns, {ending.calls} calls of tools, "
-                   f"{ending.tokens:,} tokens" + (f", ${ending.usd:.4f}" if ending.usd else ""))
+        from vbotd.core.wording import counted
+        click.echo(f"{ending.ending}: {ending.why} — {counted(ending.turns, 'turn')}, "
+                   f"{counted(ending.calls, 'call')} of tools, {ending.tokens:,} tokens"
+                   + (f", ${ending.usd:.4f}" if ending.usd else ""))
 
 
 def _spent(layout: Layout, *, as_json: bool) -> None:
     from vbotd.agent.llm_session import ledger_of
     from vbotd.core.spending import total
+    from vbotd.core.wording import counted
     from vbotd.store.configuration import read_config
 
     agents = read_config(layout).agents
@@ -66,4 +69,5 @@ def _spent(layout: Layout, *, as_json: bool) -> None:
         return
     money = "" if not cost.usd and agents.usd_per_day is None else (
         f", ${cost.usd:.4f}" + (f" of ${agents.usd_per_day:g}" if agents.usd_per_day is not None else ""))
-    click.echo(f"today (UTC): {len(calls)} calls, {cost.tokens:,} of {agents.tokens_per_day:,} tokens{money}")
+    click.echo(f"today (UTC): {counted(len(calls), 'call')}, {cost.tokens:,} of {agents.tokens_per_day:,} tokens"
+               f"{money}")
