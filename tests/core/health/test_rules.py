@@ -94,6 +94,15 @@ def test_a_context_takes_what_makes_sense_of_the_files():
     assert context_of({}, {}, MetricCard(tag="eval/success_rate")).metric_tag == "train/success_rate"
 
 
+def test_a_share_that_was_never_more_than_chance_has_no_peak_to_fall_from():
+    # Section 013 before it has found its way: of 300 robots one stumbles across a waypoint, and then none.
+    found = [(n, 0.0033 if 50 <= n < 56 else 0.0017 if n >= 56 else 0.0) for n in range(100)]
+    where = context_of({}, {"total_env_steps": 100}, MetricCard(tag="eval/waypoint_share", unit="share"))
+    assert where.metric_is_rate and "collapse" not in {f.rule for f in examine({where.metric_tag: found}, where)}
+    risen = [(n, 100 * value) for n, value in found]
+    assert "collapse" in {f.rule for f in examine({where.metric_tag: risen}, where)}
+
+
 def walking_course(success: list[float]) -> dict[str, list[tuple[int, float]]]:
     """Robots that stand, then fall more and walk faster, in episodes that grow shorter: a training of section 011."""
     rising = [number / 99 for number in range(100)]

@@ -68,7 +68,7 @@ def context_of(spec: Mapping[str, Any], beat: Mapping[str, Any], metric: MetricC
         env_steps=int(_number(beat, "env_steps") or 0),
         total_env_steps=int(_number(beat, "total_env_steps") or _number(_mapping(spec.get("train")), "env_steps") or 0),
         metric_tag=training_tag(card.tag), metric_direction=card.direction,
-        metric_is_rate=card.unit == "rate" or card.tag.endswith("_rate"),
+        metric_is_rate=card.unit in ("rate", "share") or card.tag.endswith("_rate"),  # a mean of 0-1 scatters no wider
         kl_target=_number(params, "ppo.kl_target") or KL_TARGET,
         schedule=str(params.get("ppo.schedule", "adaptive")), learning_rate=_number(params, "ppo.learning_rate"),
         learning_rate_min=_number(params, "ppo.learning_rate_min"), warm_started=bool(spec.get("warm_start")),
