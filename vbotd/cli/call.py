@@ -25,7 +25,7 @@ class CallFailed(VbotdError):
 @click.option("--pictures", type=click.Path(file_okay=False, path_type=Path), help="Write the answer's pictures here.")
 @click.option("--block", is_flag=True, help="With the tool wait: return when it is time, however long that takes.")
 @click.option("--as", "name", default="call", show_default=True, metavar="NAME",
-              help="Who asks, for the record; the policy for agents holds in any case.")
+              help="Who asks: its keys and jobs are its own; the policy for agents holds in any case.")
 def command(tool: str, arguments: str, pictures: Path | None, block: bool, name: str) -> None:
     """Call a TOOL with JSON arguments ('-': from the standard input); prints the answer as one JSON object.
 
