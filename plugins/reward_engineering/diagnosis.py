@@ -117,7 +117,7 @@ def sprint_crash(s: Signals) -> Diagnosis | None:
               and not term.endswith("_cost") and paid.late > 0 and paid.late > 1.5 * max(paid.early, 0.0)]
     if lived.late > 0.6 * lived.high or falls.late < MOSTLY or falls.late - falls.low < GAP or not faster:
         return None
-    return Diagnosis(behaviour="sprint-crash", stops=True, evidence=(
+    return Diagnosis(behaviour="sprint-crash", stops=not _gets_there(s), evidence=(
         f"episodes shrank from {lived.high:.3g} to {lived.late:.3g} s and {_percent(falls.late)} end in a fall, while "
         f"{faster[0]} pays {s.paid(faster[0]):.3g} a second"))
 
@@ -190,6 +190,12 @@ def _rose(paid: Trend) -> bool:
 
 def _is_settled(clock: Trend) -> bool:
     return clock.late >= 0.8 and clock.count >= 24
+
+
+def _gets_there(s: Signals) -> bool:
+    """Say whether more and more robots reach the goal: whatever they do there, the training is worth its time."""
+    reached = s.trends.get(REACHED)
+    return reached is not None and reached.tau > RISES and reached.late > reached.early + 0.1
 
 
 def _is_for_moving(term: str) -> bool:

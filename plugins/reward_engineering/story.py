@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from vbotd.domain.history import History
@@ -20,6 +20,8 @@ from .options import Options
 
 SKILL = "reward-engineering"
 AGAINST = re.compile(r"against (t\d+): ")
+MILESTONE = "eval/reach_rate"  # who succeeds has been there
+FLOOR = 0.05  # of a success rate: below, nobody does the task
 # More of these is worse, or less.
 WORSE: Mapping[str, int] = {"eval/fall_rate": 1, "eval/diverged_rate": 1, "eval/stuck_rate": 1}
 
@@ -36,6 +38,7 @@ class Experiment:
     pairs: tuple[Pair, ...]
     effects: tuple[SideEffect, ...]
     decision: Decision | None  # None: not enough is known yet
+    half_way: bool = False  # getting to the goal counts half, since the base has no success to compare with
 
     @property
     def is_open(self) -> bool:
@@ -99,6 +102,23 @@ def scores(history: History, trial: Trial) -> dict[int, float]:
             if metric.tag in run.metrics}
 
 
+def is_on_the_floor(history: History, base: Trial) -> bool:
+    """Say whether a trial has no success to speak of with any seed, so that no weight can be seen to change it."""
+    found = scores(history, base)
+    return bool(found) and max(found.values()) < FLOOR and all(
+        MILESTONE in run.metrics for run in evaluations(history, base).values())
+
+
+def worth(history: History, trial: Trial, *, half_way: bool) -> dict[int, float]:
+    """Return what trials are compared by, by seed: the task's metric, or its mean with the share that gets there."""
+    found = scores(history, trial)
+    if not half_way:
+        return found
+    runs = evaluations(history, trial)
+    return {seed: (value + runs[seed].metrics[MILESTONE].value) / 2.0 for seed, value in found.items()
+            if MILESTONE in runs[seed].metrics}
+
+
 def evaluations(history: History, trial: Trial) -> dict[int, Run]:
     """Return the newest finished evaluation of each seed, without the one that confirms a champion."""
     return {run.seed: run for run in history.runs_of(trial.id)
@@ -112,11 +132,15 @@ def dead_seeds(history: History, trial: Trial) -> set[int]:
 
 def _experiment(history: History, options: Options, trial: Trial, base: Trial) -> Experiment:
     term, before, after = change(base, trial, history)
-    before_of, after_of = scores(history, base), scores(history, trial)
+    half_way = is_on_the_floor(history, base)
+    before_of, after_of = worth(history, base, half_way=half_way), worth(history, trial, half_way=half_way)
     pairs = tuple(Pair(seed=seed, before=before_of[seed], after=after_of[seed])
                   for seed in after_of if seed in before_of)
     effects = side_effects(_means(history, base, pairs), _means(history, trial, pairs), WORSE)
+    if half_way:  # who does nothing at all does not fall either
+        effects = tuple(replace(effect, is_major=False) for effect in effects)
     return Experiment(trial=trial, base=base, term=term, before=before, after=after, pairs=pairs, effects=effects,
+                      half_way=half_way,
                       decision=_decision(history, options, trial, base, pairs, effects))
 
 

@@ -51,4 +51,5 @@ def _outcome(experiment: Experiment) -> str:
     if experiment.decision is None:
         return f"at work, pairs measured so far: {len(experiment.pairs)}"
     pairs = ", ".join(f"seed {pair.seed} {pair.before:.2f} → {pair.after:.2f}" for pair in experiment.pairs)
-    return f"**{experiment.decision.verdict}**, {experiment.decision.why}" + (f" ({pairs})" if pairs else "")
+    half = "; nobody succeeded before, so getting there counts half" if experiment.half_way else ""
+    return f"**{experiment.decision.verdict}**, {experiment.decision.why}{half}" + (f" ({pairs})" if pairs else "")

@@ -60,6 +60,7 @@ class Night:
     score: Callable[[Mapping[str, Any], int], float | None]
     curves: Callable[[Mapping[str, Any]], Mapping[str, Curve]] = lambda params: LAZY
     falls: Callable[[Mapping[str, Any], int], float] = lambda params, seed: 0.0
+    reaches: Callable[[Mapping[str, Any], int], float] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     reward: Mapping[str, float] = field(default_factory=lambda: {"alive_reward": 150.0, "arrival_event": 50.0})
     remedies: Sequence[tuple[str, float]] = ()
@@ -146,6 +147,8 @@ class Night:
         self.runs.append(replace(run, findings=tuple(watched), outcome="failed" if value is None else "finished"))
         if value is not None:
             metrics = {TAG: _measured(value), "eval/fall_rate": _measured(self.falls(trial.params, seed))}
+            if self.reaches is not None:
+                metrics["eval/reach_rate"] = _measured(self.reaches(trial.params, seed))
             self.runs.append(Run(id=f"{trial.id}/score-s{seed}-a1", campaign=self.name, trial=trial.id, attempt=1,
                                  kind="evaluate", purpose="score", seed=seed, status="ended", queued_at=0.0,
                                  outcome="finished", metrics=metrics))

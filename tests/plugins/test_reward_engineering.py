@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from vbotd_plugins.reward_engineering.diagnosis import diagnose, from_gait
+from vbotd_plugins.reward_engineering.diagnosis import Diagnosis, diagnose, from_gait
 from vbotd_plugins.reward_engineering.hypotheses import MOVES, Ground, ground_of, ideas, untried
 from vbotd_plugins.reward_engineering.matrix import Pair, SideEffect, decide, side_effects
 from vbotd_plugins.reward_engineering.signals import kendall, read
@@ -65,11 +65,19 @@ def files(home: Path) -> dict[str, dict[str, Any]]:
 
 # Diagnosis
 
-def seen(curves: Mapping[str, Any], until: float = 1.0, findings: tuple[Finding, ...] = ()) -> list[str]:
+def diagnosed(curves: Mapping[str, Any], until: float, findings: tuple[Finding, ...] = ()) -> tuple[Diagnosis, ...]:
     told = series(GOOD if curves is GOOD else {**LAZY, **curves}, until)
     run = Run(id="r", campaign="c", trial="t", kind="train", seed=1, attempt=1, status="running", queued_at=0.0,
               spec={"train": {"env_steps": 1000}})
-    return [found.behaviour for found in diagnose(read(lambda tag: told.get(tag, []), run, TASK, {}), findings)]
+    return diagnose(read(lambda tag: told.get(tag, []), run, TASK, {}), findings)
+
+
+def seen(curves: Mapping[str, Any], until: float = 1.0, findings: tuple[Finding, ...] = ()) -> list[str]:
+    return [found.behaviour for found in diagnosed(curves, until, findings)]
+
+
+def stops(curves: Mapping[str, Any]) -> set[str]:
+    return {found.behaviour for found in diagnosed(curves, 1.0) if found.stops}
 
 
 FALLS_AFTER = {"task/reach_rate": lambda x: 0.7 * x, "train/success_rate": lambda x: 0.01,
@@ -105,6 +113,12 @@ def test_each_behaviour_is_named_by_what_it_shows(behaviour: str) -> None:
 def test_robots_that_learn_their_task_have_no_diagnosis() -> None:
     assert seen(GOOD) == []
     assert all(seen(GOOD, until) == [] for until in (0.1, 0.25, 0.5, 0.75))
+
+
+def test_robots_that_fall_on_their_way_are_named_but_not_stopped_while_more_and_more_arrive() -> None:
+    falling = CASES["sprint-crash"]
+    assert stops(falling) == {"sprint-crash"}
+    assert stops(falling | {"task/reach_rate": lambda x: 0.6 * x}) == set()
 
 
 def test_nothing_is_said_too_early() -> None:
@@ -382,3 +396,19 @@ def test_what_it_has_adopted_is_put_into_what_others_propose(skill: ModuleType) 
     assert skill.vbotd_amend(own_say, night.history) is None
     assert skill.vbotd_amend(replace(search, proposer="reward-engineering"), night.history) is None
     assert skill.vbotd_skills()[0].turn == "first"
+
+
+def test_where_nobody_succeeds_getting_there_counts_half(skill: ModuleType) -> None:
+    def reaches(params: Mapping[str, Any], seed: int) -> float:
+        return 0.8 if alive(params) <= 2.0 else 0.02
+
+    night = Night(skill, lambda params, seed: 0.0, lazy_or_good, falls=lambda params, seed: 0.4 * reaches(params, seed),
+                  reaches=reaches, remedies=[("alive_reward", 1.5)], options={"most_changes": 1})
+    night.to_the_end()
+    text = "\n".join(skill.vbotd_wake_up([night.history]).lines)
+    assert "**iterate**, +0.390 on average, better in 3 of 3 pairs, but eval/fall_rate 0.008 → 0.32" in text
+    assert "nobody succeeded before, so getting there counts half" in text and "stands now: t002" in text
+    blind = Night(skill, lambda params, seed: 0.0, lazy_or_good, remedies=[("alive_reward", 1.5)],
+                  options={"most_changes": 1})
+    blind.to_the_end()
+    assert "**reject**" in "\n".join(skill.vbotd_wake_up([blind.history]).lines)
