@@ -3,7 +3,8 @@
 The seven ways to an idea: `inversion` (pay less for what the robot does instead), `score alignment` (pay more for what
 the score counts), `gradient shaping` (make the way there pay), `proxy decomposition` (switch a part of the goal on),
 `biomimetic` (pay for moving like an animal), `ablation` (nearly take a term away), `library` (what has helped before).
-A weight changes by a factor, never by a sum, and never beyond what the task allows.
+A weight changes by a factor, never by a sum, and never beyond what the task allows. Of two ways to the same end the one
+that pays less comes first: to outbid makes values large, and large rare ones are learnt last.
 """
 
 from __future__ import annotations
@@ -211,8 +212,8 @@ MOVES: Mapping[str, tuple[Move, ...]] = {
     "statue": (CHEAPER, LEAD_ON, LESS_IDLE, WITHOUT),
     "hover": (FINISH, LESS_IDLE, REST, LEAD_ON, WITHOUT),
     "farm": (FINISH, LESS_IDLE, REST, WITHOUT),
-    "fly-through": (FINISH, REST, NO_TOUCH, SLOWER),
-    "touch-and-die": (FINISH, DIE_DEARLY, NO_TOUCH),
+    "fly-through": (NO_TOUCH, FINISH, REST, SLOWER),
+    "touch-and-die": (NO_TOUCH, FINISH, DIE_DEARLY),
     "sprint-crash": (DIE_DEARLY, FINISH, SLOWER),
     "crash": (DIE_DEARLY, CHEAPER),
     "gaming": (FINISH, LESS_IDLE, WITHOUT),
