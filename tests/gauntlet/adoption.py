@@ -15,6 +15,7 @@ from vbotd.chaos.scratch import Scratch
 from vbotd.domain.event import RunAdopted
 from vbotd.domain.trial import Run
 from vbotd.errors import StoreError
+from vbotd.store.files import write_atomic
 from vbotd.store.read import Reader
 
 RESTARTS = 100
@@ -85,7 +86,8 @@ def play_round(scratch: Scratch, name: str, restarts: int) -> list[tuple[int, st
     daemon.kill()
     daemon.wait()
     for run, order in zip(live, ORDERS, strict=True):
-        (scratch.layout.run(run.id) / beasts.ORDERS).write_text(str(order))
+        # In one step: a run that read an order half written would end by that.
+        write_atomic(scratch.layout.run(run.id) / beasts.ORDERS, str(order), durable=False)
     wait_until(lambda: all((scratch.layout.run(run.id) / "exit.json").exists() for run in live), PATIENCE_S)
     if scratch.start("--until-idle").wait(PATIENCE_S) != 0:
         wrong.append((restarts, "the last daemon did not end well"))
