@@ -76,6 +76,7 @@ class Obedient:
         self.reading += [("explain", {"id": f"{name}/t001/train-s1-a1", "log": True}) for name in OPEN]
         self.reading += [("reward_library", {"name": f"idea-{name}"}) for name in OPEN]
         self.reading += [("job", {"handle": f"shot{number}"}) for number in range(CAPTURES)]
+        self.reading += [("guide", {}), *(("guide", {"name": name}) for name in guides.guides())]
 
     def __call__(self, asked: dict[str, Any]) -> Any:
         decide_waiting(self.planted.layout)
@@ -109,7 +110,9 @@ def obeyed_places(planted: Planted, done: list[str]) -> set[str]:
 
 @pytest.mark.slow
 def test_a_model_that_obeys_every_text_changes_nothing_that_policy_does_not_allow(planted: Planted, chat,
+                                                                                 tmp_path: Path,
                                                                                  monkeypatch: pytest.MonkeyPatch):
+    _tamper_with_guides(planted, tmp_path.parent / f"{tmp_path.name}-skills", monkeypatch)
     monkeypatch.setattr(llm_calls, "post", post)  # a client a call is most of the time, and tested elsewhere
     for number in range(CAPTURES):
         plant_capture(planted, f"shot{number}", OPEN[number], "agent:llm")

@@ -170,6 +170,16 @@ def test_settings_that_have_no_room_are_counted_and_a_wrong_prefix_is_told(tmp_p
     assert "<<smiley 1>>" in json.dumps(fresh.value("task", name=card.name, part="scoring"))  # fenced however deep
 
 
+def test_the_guides_are_read_by_name(tmp_path: Path):
+    caller = over_story(tmp_path)
+    listed = caller.value("guide")["guides"]
+    assert len(listed) == 8 and "training-pipeline" in listed and all(listed.values())
+    text = caller.value("guide", name="training-pipeline")["text"]
+    assert text.startswith("#") and "description:" not in text.splitlines()[0]
+    for name in ("../training-pipeline", "unknown"):
+        assert "there is no guide" in caller.error("guide", name=name)
+
+
 def test_the_reward_library_is_read_by_name_and_never_by_path(tmp_path: Path):
     caller = over_story(tmp_path)
     shelf = caller.layout.state / "reward_library" / "components"
