@@ -60,7 +60,8 @@ def _counts(history: History) -> str:
     scored = sum(trial.score is not None for trial in history.trials)
     failed = sum(trial.judged and trial.score is None for trial in history.trials)
     running = sum(not trial.judged for trial in history.trials)
-    counts = [f"{scored} scored"] + [f"{number} {word}" for number, word in ((failed, "failed"), (running, "running"))
+    at_work = "unfinished" if history.record.status == "closed" else "running"
+    counts = [f"{scored} scored"] + [f"{number} {word}" for number, word in ((failed, "failed"), (running, at_work))
                                      if number]
     best = best_result(history)
     return f"known: {', '.join(counts)}" + (f", best {_name(best[0])} with {best[1].score.value:.3g}" if best else "")

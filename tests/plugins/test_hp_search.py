@@ -254,3 +254,10 @@ def test_what_another_plugin_has_put_into_every_proposal_is_a_part_of_the_campai
     trials = (replace(history.trials[0], proposal=amended), history.trials[1])
     known = part("knowledge").knowledge(replace(history, trials=trials))
     assert [one.trial for one in known.observations] == ["toy-night/t001"]
+
+
+def test_what_a_closed_campaign_left_is_not_said_to_run(skill: ModuleType) -> None:
+    history = make_history([DEFAULTS, DEFAULTS | {"ppo.epochs": 3}], [0.5], skills=use())
+    assert "1 scored, 1 running" in "\n".join(skill.vbotd_wake_up([history]).lines)
+    closed = replace(history, record=replace(history.record, status="closed"))
+    assert "1 scored, 1 unfinished" in "\n".join(skill.vbotd_wake_up([closed]).lines)

@@ -150,7 +150,8 @@ def _run_text(layout: Layout, run: Run) -> str:
     done, total, rate = (float(beat.get(key) or 0.0) for key in ("env_steps", "total_env_steps", "env_steps_per_s"))
     left = f", {clock((total - done) / rate)} left" if rate > 0 else ""
     success = beat.get("success_rate")
-    return (f"{name} {done / 1e6:.2f} of {total / 1e6:.2f} M env steps{left}"
+    far = f"{done / 1e6:.2f} of {total / 1e6:.2f} M env steps" if run.kind == "train" else f"{done / total:.0%}"
+    return (f"{name} {far}{left}"
             + ("" if success is None else f", success {success:.0%}"))
 
 

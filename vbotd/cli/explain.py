@@ -146,7 +146,7 @@ def explain_event(layout: Layout, reader: Reader, seq: str) -> Explanation:
     yield {"event": value}
     yield as_line(stored)
     yield ""
-    yield from (f"  {key}: {text(json.dumps(item, ensure_ascii=False), 2000)}" for key, item in value["data"].items())
+    yield from (f"  {key}: {text(_plain(item), 2000)}" for key, item in value["data"].items())
 
 
 EXPLAIN: Mapping[str, Callable[[Layout, Reader, str], Explanation]] = {
@@ -225,3 +225,8 @@ def _notes_and_events(record: CampaignRecord, events: Any) -> Iterator[str]:
     yield ""
     yield from (as_line(stored) for stored in events)
     yield f"all of them: vbotd log --campaign {record.id} -n 100000"
+
+
+def _plain(item: Any) -> str:
+    """Return a text as it is, anything else as JSON: JSON within JSON nobody can read."""
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from vbotd.core import agent_turns
 from vbotd.core.admission import admitted, refusal
@@ -10,6 +10,7 @@ from vbotd.core.advance import failures_in_a_row
 from vbotd.core.policy import REQUEST, WAITS, is_agent, ruling
 from vbotd.core.sighting import Circumstances, CommandSeen
 from vbotd.core.state import State
+from vbotd.core.wording import counted
 from vbotd.domain import event as e
 from vbotd.domain.event import Event
 from vbotd.domain.history import CampaignRecord
@@ -75,13 +76,17 @@ def _cancel(state: State, seen: CommandSeen, circumstances: Circumstances) -> Ef
         campaign = state.campaigns[target]
         if campaign.status == "closed":
             raise Refused(f"campaign '{target}' is closed already ({campaign.outcome})")
-        return target, f"{target} is cancelled; {len(stops)} of its runs are being stopped", [
+        return target, f"{target} is cancelled; {_stopped(stops)}", [
             *stops, e.CampaignClosed(campaign=target, outcome="cancelled", why=why)]
     if target in state.trials or target in state.runs:
         if not runs:
             raise Refused(f"'{target}' has no run that is queued or running")
-        return runs[0].campaign, f"{len(stops)} runs of {target} are being stopped", stops
+        return runs[0].campaign, f"of {target}, {_stopped(stops)}", stops
     raise Refused(_unknown(state, target))
+
+
+def _stopped(stops: Sequence[Event]) -> str:
+    return f"{counted(len(stops), 'run')} {'is' if len(stops) == 1 else 'are'} being stopped"
 
 
 def _pause(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:
