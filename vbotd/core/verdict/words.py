@@ -40,7 +40,9 @@ def short_words(claim: Claim, tag: str) -> str:
         pairs = len(claim.seeds)
         return (f"{verdict}: {counted(pairs, 'pair')} of seeds with {other}, {FEWEST_PAIRS - pairs} more of both could "
                 "confirm it")
-    more = f", {counted(claim.ruling.further, 'more seed')} of both would tell" if claim.ruling.further else ""
+    ruling = claim.ruling
+    more = (f", {counted(ruling.further, 'more seed')} of both would prove it with a chance of {ruling.chance:.0%}"
+            if ruling.further else "")
     return (f"{verdict}: {lead(claim.contest.difference, tag)} against {other} over "
             f"{counted(claim.contest.pairs, 'pair')}, p {probability(claim.ruling.p)}{more}")
 
