@@ -157,9 +157,10 @@ def finishes(ground: Ground) -> list[str]:
 
 
 def touches(ground: Ground) -> list[str]:
-    """Return the events of the goal that are no end of the task."""
-    return [term for term in ground.weights if term.endswith("_event") and ground.weight(term) > 0
-            and "success" not in term and term not in NOT_A_GOAL][:2]
+    """Return the events of the goal that are no end of the task, first what pays most."""
+    found = [term for term in ground.weights if term.endswith("_event") and ground.weight(term) > 0
+             and "success" not in term and term not in NOT_A_GOAL]
+    return sorted(found, key=lambda term: (-ground.pay.get(term, 0.0), -ground.weight(term)))[:2]
 
 
 def ways_there(ground: Ground) -> list[str]:

@@ -22,6 +22,7 @@ from vbotd.domain.campaign import Gate, Stage
 from vbotd.domain.finding import Finding
 from vbotd.domain.metric import Measurement
 from vbotd.domain.skill import Exhausted
+from vbotd.domain.task import ParamCard
 from vbotd.domain.trial import Proposal, Run
 from vbotd.host.discovery import Candidate
 from vbotd.host.loading import load
@@ -119,6 +120,13 @@ def test_robots_that_fall_on_their_way_are_named_but_not_stopped_while_more_and_
     falling = CASES["sprint-crash"]
     assert stops(falling) == {"sprint-crash"}
     assert stops(falling | {"task/reach_rate": lambda x: 0.6 * x}) == set()
+
+
+def test_the_touch_that_pays_most_is_made_cheaper_first() -> None:
+    weights = {"inner_fence_event": 1.0, "arrival_event": 50.0, "success_event": 5.0, "fall_event": -8.0}
+    cards = {term: ParamCard(key=f"reward.{term}", default=1.0) for term in weights}
+    first = ideas("touch-and-die", Ground(weights=weights, cards=cards))[0]
+    assert (first.term, first.after) == ("arrival_event", 5.0)
 
 
 def test_nothing_is_said_too_early() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,15 @@ def test_each_trouble_is_found_and_the_fatal_ones_stop_the_run(label: str):
         assert any(finding.stop for finding in found) or not fatal
         assert all(finding.level == "error" or not finding.stop for finding in found)
         assert all(finding.message and finding.fix for finding in found)
+
+
+def test_who_lives_longer_and_gets_to_the_goal_is_not_only_paid_to_live():
+    run = broken_run(random.Random("statue"), "paid-to-live")
+    assert "paid-to-live" in {finding.rule for finding in replayed(run)}
+    count = len(run.series["task/reach_rate"])
+    arriving = {**run.series, "task/reach_rate": [(step, 0.8 * number / count) for number, (step, _) in enumerate(
+        run.series["task/reach_rate"])]}
+    assert "paid-to-live" not in {finding.rule for finding in replayed(replace(run, series=arriving))}
 
 
 def test_healthy_runs_raise_no_alarm():

@@ -138,6 +138,7 @@ def _statue(dice: Dice, series: dict[str, Values], begin: int) -> None:
     count = len(series["ppo/kl"])
     lived = [0.5 + 9.0 * min(1.0, number / (0.4 * count)) + dice.gauss(0.0, 0.1) for number in range(count)]
     series["train/success_rate"] = [0.0] * count
+    series["task/reach_rate"] = [0.1 * min(1.0, number / (0.4 * count)) for number in range(count)]  # who began there
     series["train/fall_rate"] = [max(0.0, 1.0 - number / (0.4 * count)) for number in range(count)]
     series["train/episode_length_s"] = lived
     series["train/episode_return"] = [150.0 * each for each in lived]

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from vbotd.core.health.robust import mann_kendall, noise_sigma, spearman, theil_sen
-from vbotd.core.health.watched import LENGTH, RETURN, Watched
+from vbotd.core.health.watched import LENGTH, REACHED, RETURN, Watched
 from vbotd.domain.finding import Finding
 
 FEWEST = 24  # points of a window
 SIGNIFICANT = 0.01
+GETS_THERE = 0.3  # of the episodes; who stands where it began is at the goal in a tenth of them, when that is near
 LOOK = "look at the reward terms that rose: 'vbotd monitor --plot', then 'vbotd audit'"
 
 
@@ -61,6 +62,8 @@ def paid_to_live(watched: Watched) -> list[Finding]:
     late = len(score) // 3
     if max(score[-late:]) > limits.idle_rate * target or watched.context.metric_direction == "min":
         return []
+    if _gets_there(watched):
+        return []
     (r0, r1), (l0, l1) = _ends(paid, fewest), _ends(lived, fewest)
     per_second, growth = r1 / max(l1, 1e-9), _pay_growth(watched)
     lives_longer = l1 > limits.std_growth * l0 and mann_kendall(paid) < SIGNIFICANT and r1 > r0
@@ -73,6 +76,12 @@ def paid_to_live(watched: Watched) -> list[Finding]:
                             f"{l1:.3g} s), {per_second:.3g} for every second, and {watched.context.metric_tag} is "
                             f"{median(score[-late:]):.3g} after {watched.progress:.0%} of the run",
                     fix="pay less for being alive or in place, and more for progress and arrival: 'vbotd audit'")]
+
+
+def _gets_there(watched: Watched) -> bool:
+    """Say whether many robots get to the goal by now, more than at first: then they have half of the task left."""
+    reached = watched.values(REACHED)
+    return len(reached) >= FEWEST and median(reached[-5:]) > GETS_THERE and theil_sen(reached) > 0.0
 
 
 def _ends(values: Sequence[float], count: int) -> tuple[float, float]:

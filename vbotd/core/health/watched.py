@@ -16,6 +16,7 @@ SeriesByTag = Mapping[str, Points]
 RETURN, LENGTH = "train/episode_return", "train/episode_length_s"
 FALLS, TIMEOUTS, SUCCESS = "train/fall_rate", "train/timeout_rate", "train/success_rate"
 LEVEL, EPISODES = "train/curriculum_level", "train/episodes"
+REACHED = "task/reach_rate"
 KL, STD, ENTROPY = "ppo/kl", "ppo/action_std", "ppo/entropy"
 
 
