@@ -35,7 +35,8 @@ def why(history: History, options: Options, known: Knowledge, params: Mapping[st
     nearest = min(history.trials, key=lambda trial: distance(history.campaign.space, params, trial.params),
                   default=None)
     if nearest is not None:
-        parts.append(f"nearest is {_name(nearest)} ({_result(nearest)}), {_differences(history, params, nearest)}")
+        far = _differences(history, params, nearest)
+        parts.append(f"nearest is {_name(nearest)} ({_result(history, nearest)}), {far}")
     return "; ".join([*parts, *notes])
 
 
@@ -57,24 +58,31 @@ def _method(history: History, options: Options, known: Knowledge) -> str:
 
 
 def _counts(history: History) -> str:
-    scored = sum(trial.score is not None for trial in history.trials)
+    scored = sum(trial.judged and trial.score is not None for trial in history.trials)
     failed = sum(trial.judged and trial.score is None for trial in history.trials)
     running = sum(not trial.judged for trial in history.trials)
     at_work = "unfinished" if history.record.status == "closed" else "running"
     counts = [f"{scored} scored"] + [f"{number} {word}" for number, word in ((failed, "failed"), (running, at_work))
                                      if number]
     best = best_result(history)
-    return f"known: {', '.join(counts)}" + (f", best {_name(best[0])} with {best[1].score.value:.3g}" if best else "")
+    top = f", best {_name(best[0])} with {_worth(history, best[1].score.value)}" if best else ""
+    return f"known: {', '.join(counts)}{top}"
 
 
 def _name(trial: Trial) -> str:
     return trial.id.rpartition("/")[2]
 
 
-def _result(trial: Trial) -> str:
+def _result(history: History, trial: Trial) -> str:
     if trial.score is not None:
-        return f"{trial.score.value:.3g}"
+        return _worth(history, trial.score.value)
     return "failed" if trial.judged else "running"
+
+
+def _worth(history: History, value: float) -> str:
+    """Return a value of the task's metric as people read it: a rate in percent."""
+    is_rate = history.task is not None and history.task.metric.tag.endswith("_rate")
+    return f"{value:.1%}" if is_rate else f"{value:.3g}"
 
 
 def _differences(history: History, params: Mapping[str, ParamValue], other: Trial) -> str:
@@ -125,9 +133,9 @@ def _campaign_lines(history: History, options: Options, skill: str) -> Iterator[
 
 
 def _best_line(history: History, best: Trial, result: Result) -> str:
-    score = result.score
+    value, low, high = (_worth(history, one) for one in (result.score.value, result.score.low, result.score.high))
     tag = history.task.quality.tag if history.task and history.task.quality else ""
-    return (f"  - best: {_name(best)} {score.value:.3g} [{score.low:.3g}, {score.high:.3g}] of {score.n} episodes"
+    return (f"  - best: {_name(best)} {value} [{low}, {high}] of {result.score.n} episodes"
             + (f", {tag} {result.quality:.3g}" if result.quality is not None else "")
             + ": " + ", ".join(f"{key} {_value(best.params.get(key))}" for key in _keys(history)))
 
@@ -155,11 +163,11 @@ def _confirmed_lines(history: History) -> Iterator[str]:
         return
     plain = baseline(history, defaults_of(history))
     other = reported(history, plain) if plain is not None and plain is not best else {}
-    line = f"  - with fresh seeds: {_name(best)} " + ", ".join(f"{one.value:.3g}" for one in found.values())
+    line = f"  - with fresh seeds: {_name(best)} " + ", ".join(_worth(history, one.value) for one in found.values())
     both = [seed for seed in found if seed in other]
     if both and plain is not None:
         better = sum(found[seed].value > other[seed].value for seed in both)
-        line += (f"; the baseline {_name(plain)} " + ", ".join(f"{other[seed].value:.3g}" for seed in both)
+        line += (f"; the baseline {_name(plain)} " + ", ".join(_worth(history, other[seed].value) for seed in both)
                  + f" (higher in {better} of {len(both)} pairs)")
     yield line
 

@@ -211,7 +211,7 @@ def test_proposals_lie_inside_any_space_and_differ(skill: ModuleType, dimensions
 def test_the_morning_section_is_short_and_says_what_mattered(skill: ModuleType) -> None:
     section = skill.vbotd_wake_up([tried(14)] * 6)
     assert len(section.lines) <= 15 and section.lines[-1].startswith("- and ")
-    assert section.lines[0] == "- **toy-night**: 14 trials, 9 scored, 3 failed, 2 running, best t011 with 0.714"
+    assert section.lines[0] == "- **toy-night**: 14 trials, 9 scored, 3 failed, 2 running, best t011 with 71.4%"
     assert section.lines[1].startswith("  - varied: ppo.learning_rate 0.00012 to 0.0006192, ")
     assert "what mattered (of 9 trials" in section.lines[3]
     few = skill.vbotd_wake_up([tried(6)])
@@ -245,7 +245,7 @@ def test_before_stages_the_first_one_is_searched_with_a_share_of_the_budget(skil
         proposal=replace(tried.trials[0].proposal, proposer="curriculum"))))
     assert isinstance(skill.vbotd_propose(climbed, 9, view_of(climbed)), Exhausted)  # and stays so while others work
     text = "\n".join(skill.vbotd_wake_up([climbed]).lines)
-    assert "3 trials, 3 scored, best t002 with 0.4" in text
+    assert "3 trials, 3 scored, best t002 with 40.0%" in text
 
 
 def test_what_another_plugin_has_put_into_every_proposal_is_a_part_of_the_campaign(skill: ModuleType) -> None:

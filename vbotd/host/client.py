@@ -34,6 +34,7 @@ from vbotd.host.wire import decode_answer, encode_arguments
 logger = logging.getLogger(__name__)
 
 DEADLINES: Mapping[str, float] = {"opinion": 5.0, "proposal": 60.0, "import": 20.0}
+LONG = ("propose", "estimate")  # hooks that think as long as a proposal may
 LONGEST_BACK_OFF_S = 30.0
 TRIES = 3  # deaths that nobody can be blamed for, before a question is given up
 
@@ -231,7 +232,7 @@ class PluginHost:
             return None
         if not self._ready:
             return self._doing.since + self._deadlines["import"]
-        return self._doing.since + self._deadlines["proposal" if self._doing.hook == "propose" else "opinion"]
+        return self._doing.since + self._deadlines["proposal" if self._doing.hook in LONG else "opinion"]
 
     def _enforce_deadline(self) -> None:
         deadline, doing = self._deadline(), self._doing
