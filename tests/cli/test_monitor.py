@@ -16,7 +16,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from vbotd.cli.monitor import command
-from vbotd.cli.monitor_plot import PlotsMissing, reward_tags, smoothed
+from vbotd.cli.monitor_plot import reward_tags
+from vbotd.cli.plot_style import PlotsMissing, smoothed
 from vbotd.cli.run_view import RunWatch, find_runs
 from vbotd.errors import NotFound
 from vbotd.layout import Layout

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from vbotd.cli.monitor_plot import COLOURS, GREY, PlotsMissing
+from vbotd.cli.plot_style import COLOURS, GREY, PlotsMissing
 from vbotd.core.importance import Importance
 from vbotd.core.wording import setting
 from vbotd.domain.metric import MetricCard

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vbotd.cli.checkpoint_of import checkpoint_in
-from vbotd.cli.monitor_plot import smoothed
+from vbotd.cli.plot_style import smoothed
 from vbotd.cli.run_view import RunView, RunWatch
 from vbotd.cli.runs_of import read_spec, trained_runs
 from vbotd.cli.standing import Standing, on_the_same, standings

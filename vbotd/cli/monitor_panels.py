@@ -7,7 +7,7 @@ from math import isfinite, nan
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from vbotd.cli.monitor_plot import COLOURS, GREY, plain_axes, smoothed
+from vbotd.cli.plot_style import COLOURS, GREY, plain_axes, smoothed
 from vbotd.cli.run_view import RunView
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from vbotd.cli.monitor_panels import draw_run
+from vbotd.cli.plot_style import COLOURS, GREY, PlotsMissing, plain_axes, smoothed
 from vbotd.cli.run_view import RunView
-from vbotd.errors import VbotdError
 from vbotd.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ RATES = ("train/success_rate", "train/fall_rate")
 COLUMNS = 4
 MAX_REWARD_PANELS = 12
 MAX_RUNS = 8
-# Okabe and Ito 2008: told apart by colour-blind people too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8B6B00", "#555555")
-GREY = "#666666"
-
-Points = Sequence[tuple[int, float]]
-
-
-class PlotsMissing(VbotdError):
-    """The plotting library is not installed."""
 
 
 def plot(views: Sequence[RunView], path: Path) -> None:
@@ -51,8 +43,6 @@ def plot(views: Sequence[RunView], path: Path) -> None:
     except ImportError as err:
         raise PlotsMissing('a plot needs matplotlib, which is not installed — pip install "vbotd[plots]"') from err
     if len(views) == 1:
-        from vbotd.cli.monitor_panels import draw_run
-
         figure = Figure(figsize=(18, 13), dpi=100, layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.08))
         FigureCanvasAgg(figure)
         draw_run(figure, views[0])
@@ -93,14 +83,6 @@ def reward_tags(views: Sequence[RunView]) -> list[str]:
     return sorted(size, key=lambda tag: (-size[tag], tag))[:MAX_REWARD_PANELS]
 
 
-def smoothed(points: Points) -> list[tuple[int, float]]:
-    """Return the running mean over a twentieth of the finite points."""
-    finite = [point for point in points if isfinite(point[1])]
-    reach = len(finite) // 40
-    return [(step, fmean(value for _, value in finite[max(0, i - reach):i + reach + 1]))
-            for i, (step, _) in enumerate(finite)]
-
-
 def _draw(panel: Axes, tag: str, title: str, views: Sequence[RunView]) -> None:
     panel.set_title(title, loc="left", fontsize=11, parse_math=False)
     for view, colour in zip(views, COLOURS, strict=False):
@@ -126,20 +108,6 @@ def _draw(panel: Axes, tag: str, title: str, views: Sequence[RunView]) -> None:
     if low < 0 < high and tag not in RATES:
         panel.axhline(0, color="#BBBBBB", linewidth=0.8, zorder=0)
     plain_axes(panel)
-
-
-def plain_axes(panel: Axes) -> None:
-    """Give a panel round numbers, a light grid and no frame; env steps are its x-axis."""
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
-    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    for axis in (panel.xaxis, *([panel.yaxis] if panel.get_yscale() == "linear" else [])):
-        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    panel.grid(color="#EEEEEE", linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.tick_params(which="both", colors=GREY, labelsize=9, length=0)
-    for side in ("top", "right", "left", "bottom"):
-        panel.spines[side].set_visible(False)
 
 
 def _name_runs(figure: Any, views: Sequence[RunView], shown: Sequence[RunView]) -> None:
