@@ -22,6 +22,7 @@ from vbotd.core.campaign_text import label_from, template
 from vbotd.core.wording import clean
 from vbotd.domain.task import ParamCard, TaskCard
 from vbotd.host.checking import check_bytes, summary_lines
+from vbotd.host.estimating import estimates
 from vbotd.layout import Layout
 
 Part = Literal["settings", "reward", "observation", "endings", "terrain", "scoring", "exploits"]
@@ -143,8 +144,9 @@ def check(context: Context, arguments: CheckArguments) -> Checked:
     if found.campaign is None:
         said = [problem.render("campaign.yaml") for problem in found.problems]
         return Checked(ok=False, problems=said[:MOST_PROBLEMS], more=max(0, len(said) - MOST_PROBLEMS))
+    lines = summary_lines(found.campaign, catalogue, estimates(found.campaign, catalogue, context.layout))
     return Checked(ok=True, waits=why_waits(context.layout, found.campaign),
-                   summary=[f"{word}: {line}" for word, line in summary_lines(found.campaign, catalogue)])
+                   summary=[f"{word}: {line}" for word, line in lines])
 
 
 def draft(context: Context, arguments: DraftArguments) -> Draft:
