@@ -2,8 +2,8 @@
 
 A plugin is a module with functions of these names, marked `@hookimpl`; it may take fewer arguments than a hook offers.
 Plugins run in a process of their own, get frozen values and return data; only the core acts. They are asked one by
-one, each with a deadline (5 s; a proposal or an estimate 60 s): one that raises, hangs, dies or answers nonsense loses that one
-answer, is named in the report, and is blocked when it goes on.
+one, each with a deadline (5 s; a proposal or an estimate 60 s): one that raises, hangs, dies or answers nonsense loses
+that one answer, is named in the report, and is blocked when it goes on.
 
 Who is asked: a plugin that declares skills (`vbotd_skills`) has opinions on the campaigns that name one of them, in
 their order; a plugin without skills follows, for all campaigns, and may do everything but propose, estimate and amend.
