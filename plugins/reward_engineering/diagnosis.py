@@ -23,6 +23,7 @@ DONE = 0.5  # of the episodes succeed: then it is no longer something else that 
 # Findings of others that name a behaviour, by the end of their rule.
 NAMED = {"paid-to-live": "lazy", "reward-without-success": "lazy", **{name: name for name in (
     "lazy", "hover", "farm", "fly-through", "touch-and-die", "sprint-crash", "crash", "gaming", "statue", "chatter")}}
+MANNERS = ("chatter",)  # how it moves; whether it does its task comes first
 # What the kinematic gate calls a robot's motion, as the share of a capture's episodes.
 GAITS = {"gait/drags": "drag", "gait/limps": "drag", "gait/lies": "lie"}
 
@@ -45,7 +46,15 @@ def diagnose(signals: Signals, findings: Sequence[Finding] = ()) -> tuple[Diagno
     told = [Diagnosis(behaviour=NAMED[name], evidence=f"{finding.rule}: {finding.message}")
             for finding in findings if (name := finding.rule.rpartition("/")[2]) in NAMED and finding.level != "info"
             and not finding.rule.startswith("reward-budget/")]
-    return tuple({found.behaviour: found for found in (*reversed(told), *reversed(own))}.values())[::-1]
+    return gravest_first([*own, *told])
+
+
+def gravest_first(found: Sequence[Diagnosis]) -> tuple[Diagnosis, ...]:
+    """Return each behaviour once, as it was seen first; how it moves comes after what it does not do."""
+    once: dict[str, Diagnosis] = {}
+    for each in found:
+        once.setdefault(each.behaviour, each)
+    return tuple(sorted(once.values(), key=lambda each: each.behaviour in MANNERS))
 
 
 def from_gait(metrics: Mapping[str, Measurement]) -> tuple[Diagnosis, ...]:

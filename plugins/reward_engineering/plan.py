@@ -12,7 +12,7 @@ from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Proposal, Run, Trial
 from vbotd.hookspecs import Point
 
-from .diagnosis import Diagnosis, diagnose, from_gait
+from .diagnosis import Diagnosis, diagnose, from_gait, gravest_first
 from .hypotheses import Hypothesis, ground_of, ideas, untried
 from .options import Options
 from .signals import read
@@ -52,14 +52,15 @@ def next_moves(history: History, options: Options, look: Look, refuted: Refuted,
 
 
 def diagnoses(history: History, trial: Trial, look: Look) -> tuple[Diagnosis, ...]:
-    """Return what the robots of a trial do instead of the task, by the training of its first seed that shows any."""
+    """Return what the robots of a trial do instead of the task, in the training of any seed, the gravest first."""
     if history.task is None:
         return ()
+    found: list[Diagnosis] = []
     for run in trainings(history, trial):
         signals = read(lambda tag, run=run: look(run.id, tag), run, history.task, trial.params)  # type: ignore[misc]
-        found = diagnose(signals, run.findings)
-        if found:
-            return found
+        found += diagnose(signals, run.findings)
+    if found:
+        return gravest_first(found)
     filmed = [run for run in history.runs_of(trial.id) if run.kind == "capture" and run.outcome == "finished"]
     return from_gait(filmed[-1].metrics) if filmed else ()
 

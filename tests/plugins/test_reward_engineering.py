@@ -139,6 +139,11 @@ def test_what_others_found_counts_and_what_an_audit_expects_does_not() -> None:
     assert seen(GOOD, findings=(health, audit)) == ["touch-and-die"]
 
 
+def test_how_it_moves_comes_after_what_it_does_not_do() -> None:
+    health = Finding(rule="touch-and-die", level="warning", message="after the bonus it falls")
+    assert seen(GOOD | {"ppo/chatter": lambda x: 0.5}, findings=(health,)) == ["touch-and-die", "chatter"]
+
+
 def test_a_film_of_robots_that_drag_themselves_is_a_diagnosis() -> None:
     def share(value: float) -> Measurement:
         return Measurement(value=value, low=value, high=value, n=8)
