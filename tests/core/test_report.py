@@ -81,6 +81,17 @@ def test_selection_and_confirmation_stand_side_by_side() -> None:
     assert best.score_run.endswith("score-s1-a1") and best.confirm_run.endswith("confirm-s1-a1")
 
 
+def test_a_trial_that_was_trained_on_keeps_the_run_of_its_score_until_it_is_judged_again() -> None:
+    facts = facts_from("success")
+    best = build(facts).bests[0].trials[0]
+    old = next(run for run in facts.runs if run.id.endswith(best.score_run))
+    better = {tag: replace(value, value=1.0) for tag, value in old.metrics.items()}
+    newer = replace(old, id=old.id.replace("score-s1-a1", "score-s1-r1-a1"), metrics=better)
+    after = build(replace(facts, runs=(*facts.runs, newer))).bests[0].trials[0]
+    assert (after.tag, after.score, after.score_run, after.checkpoint) == (
+        best.tag, best.score, best.score_run, best.checkpoint)
+
+
 def test_three_runs_that_died_of_one_thing_are_one_cause() -> None:
     causes = build(facts_from("all_failed")).causes
     assert [cause.count for cause in causes] == [3]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vbotd.core.judge import CONFIRM, SCORE, reported, scored_run, search_seed
 from vbotd.core.report_facts import RECENT_S, Best, BestOf, Facts
+from vbotd.core.trialplan import evaluated
 from vbotd.core.verdict.claims import claim_of, claims_of, spread_of
 from vbotd.core.verdict.lengths import length_of
 from vbotd.core.verdict.shrinkage import shrunken
@@ -48,11 +49,14 @@ def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
     """Return what the report says of one scored trial."""
     assert trial.score is not None, "only scored trials are ranked"
     runs = [run for run in facts.runs if run.trial == trial.id]
-    score_run, confirm_run = (scored_run(runs, purpose, search_seed(trial)) for purpose in (SCORE, CONFIRM))
+    score_run = _run_of_score(runs, trial, facts.metric_of(record).tag)
+    confirm_run = scored_run(runs, CONFIRM, search_seed(trial))
     tag = score_tag(facts, record, trial.score, score_run)
     trained = [run for run in runs if run.kind == "train" and run.checkpoint is not None
                and search_seed(trial) in (None, run.seed)]
-    checkpoint = trained[-1].checkpoint if trained else None
+    judged_by = evaluated(score_run) if score_run else ""
+    checkpoint = next((run.checkpoint for run in trained if run.checkpoint and run.checkpoint.path == judged_by),
+                      trained[-1].checkpoint if trained else None)
     alike = _alike(facts, record, trial)
     values = _scores_over_seeds(facts, alike, tag)
     told = reported(trial, runs)
@@ -71,6 +75,12 @@ def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
         over_report_seeds=told.metrics.get(tag) if told else None, report_runs=told.runs if told else (),
         claim=short_words(claim, tag) if claim else "", expected=_expected(facts, record, trial),
         trained_to=length_of(trial, runs))
+
+
+def _run_of_score(runs: Sequence[Run], trial: Trial, tag: str) -> Run | None:
+    """Return the evaluation that a trial's score is of; a trial that was trained on may have a newer one already."""
+    known = [run for run in runs if run.metrics.get(tag) == trial.score]
+    return scored_run(known, SCORE, search_seed(trial)) or scored_run(runs, SCORE, search_seed(trial))
 
 
 def score_tag(facts: Facts, record: CampaignRecord, score: Measurement, run: Run | None) -> str:
