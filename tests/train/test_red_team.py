@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from vbotd.core.probe_sums import Measured, ProbeSums
-from vbotd.train import red_team
+from vbotd.train import cheat_film, red_team
 from vbotd.train.cheats import FAMILIES, GAIT, WALKER
 from vbotd.train.probes import Scene
 from vbotd.train.red_team import Cem, Cheat, TimeIsUp, attack, judge, search, worth
 from vbotd.train.runio import RunSpec
 from vbotd.train.session import make_folder
+from vbotd.train.tasks import registry
+from vbotd.train.tasks.settings import resolve
+from vbotd.train.worker import build
 
 FLAT = "vbot_navigation_section001"
 SHORT = {"env.spawn_radius_m": (0.9, 1.0), "env.episode_s": 4.0}
@@ -139,6 +142,30 @@ def test_the_run_writes_its_findings_and_every_number(few, monkeypatch, tmp_path
     assert result["outcome"] == "finished" and result["findings"] == report["findings"]
     assert result["env_steps"] == report["env_steps"] > 0 and result["checkpoint"] is None
     assert report["generations"] == 1 and {"walk", "brisk"} <= {one["name"] for one in report["honest"]}
+    assert not list(folder.path.glob("red_team.[mg]*")), "nobody cheats here"
+
+
+def test_a_cheat_is_filmed_or_it_is_said_what_is_missing(few, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(red_team, "MOST_GENERATIONS", 1)
+    monkeypatch.setattr(red_team, "SEARCH_S", 600.0)
+    params = {**SHORT, "reward.alive_reward": 150.0}
+    folder = make_folder(tmp_path / "run", kind="red-team", task=FLAT, seed=1, threads=1, params=params, train={})
+    red_team.red_team(folder)
+    report = json.loads((folder.path / "red_team.json").read_text())
+    finding, = report["findings"]
+    if report["missing"]:
+        assert "OpenGL" in report["missing"] and not report["film"]
+    else:
+        assert report["film"] in finding["fix"] and (folder.path / report["film"]).stat().st_size > 10_000
+
+
+def test_the_film_shows_what_the_cheat_did_for_a_whole_episode():
+    env = build(registry.find(FLAT), resolve(registry.find(FLAT), SHORT), 1, 1, 1)
+    standing = WALKER.probe("still", np.zeros(len(WALKER.genes)), 2.0)
+    steps = cheat_film.lived(env, standing, 5)
+    assert steps[-1].ending in ("time-out", "fall") and len(steps) <= env.options.episode_steps
+    again = cheat_film.lived(env, standing, 5)
+    assert [step.total_reward for step in again] == [step.total_reward for step in steps]
 
 
 def test_a_run_that_is_asked_to_stop_ends_as_stopped(few, tmp_path: Path):

@@ -8,13 +8,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from vbotd.train.gl import RenderError, choose_gl
 from vbotd.train.runio import EXIT_BAD_SPEC, EXIT_DIVERGED, EXIT_OK, RunFolder, SpecError
 from vbotd.train.threads import prepare
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+NEVER_DRAW = ("train", "evaluate", "audit")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,6 +49,9 @@ def work(folder: RunFolder) -> None:
     total = spec.train.get("env_steps", 0)
     folder.heartbeat(phase="start", env_steps=0, total_env_steps=total, env_steps_per_s=0.0, success_rate=None)
     prepare(spec.threads)
+    if spec.kind not in NEVER_DRAW:
+        with suppress(RenderError):  # who draws says what is missing
+            choose_gl()  # before mujoco is loaded, which reads it once
     # Here and not above: the entry loads torch, and a bad spec should be told within milliseconds.
     from vbotd.host.discovery import mount_workspace
     from vbotd.train.tasks import registry

@@ -3,14 +3,16 @@
 The cross-entropy method looks among simple behaviours (`cheats`) for the one that is paid most while the task's own
 metric stays low. A learner has a thousand times the freedom: what this finds, training finds too.
 
-Reads: spec.json. Writes: red_team.json (all numbers, the best cheats) and result.json (the findings).
+Reads: spec.json. Writes: red_team.json (all numbers, the best cheats), result.json (the findings) and, where a cheat is
+paid too well, red_team.mp4 of it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from vbotd.core.probe_sums import HONEST, Measured, ProbeSums, costs, num, payers, ratio
 from vbotd.domain.finding import Finding
 from vbotd.domain.task import TaskCard
+from vbotd.train import cheat_film
 from vbotd.train.audit import MAX_CONTROL_STEPS, conduct, measured_of, probe_json
 from vbotd.train.cheats import FAMILIES, Family
 from vbotd.train.probes import Probe, Rolled, probes_for, roll
@@ -26,6 +29,7 @@ from vbotd.train.tasks import registry
 from vbotd.train.tasks.settings import Settings, resolve
 from vbotd.train.worker import build
 
+FILM = "red_team.mp4"
 RULE = "reward-budget/red-team"  # 'allow: [reward-budget]' overrules it with the audit's
 POPULATION = 64
 ELITES = 8  # of each family's half
@@ -94,14 +98,14 @@ class Cem:
 
 def red_team(folder: RunFolder) -> None:
     """Attack the reward as `spec.json` sets it: a run like any other, whose result holds findings."""
-    conduct(folder, "red team", attack)
+    conduct(folder, "red team", lambda spec, tell: attack(spec, tell, film=folder.path / FILM))
 
 
 def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: float = SEARCH_S,
-           generations: int | None = None) -> dict[str, Any]:  # fmt: skip
+           generations: int | None = None, film: Path | None = None) -> dict[str, Any]:  # fmt: skip
     """Return the report on a run's task and settings, as red_team.json holds it.
 
-    `generations` None: `MOST_GENERATIONS`. Raises: SpecError.
+    `generations` None: `MOST_GENERATIONS`; `film`: where a cheat that is paid too well is filmed to. Raises: SpecError.
     """
     generations = generations or MOST_GENERATIONS
     began_s = time.perf_counter()
@@ -119,8 +123,13 @@ def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: floa
         range_.allot(search_s - (time.perf_counter() - began_s))
         done = search(searched, lambda rows: range_.fitness(rows, honest.finisher), generations)
     range_.pulse = lambda: tell("measures the best cheats again", 0.8)
-    proof, cheats = range_.prove(searched if done else [], spec.seed + PROOF_SEED)
+    proof, cheats, best = range_.prove(searched if done else [], spec.seed + PROOF_SEED)
     findings = judge(proof, cheats)
+    shown, not_shown = "", ""
+    if film is not None and best is not None and findings[0].level == "error":
+        tell("films the best cheat", 0.9)
+        shown, not_shown = range_.film(best, spec.seed + PROOF_SEED, film)
+        findings = (replace(findings[0], fix=f"{findings[0].fix}; the film: {shown}"),) if shown else findings
     return {
         "version": 1, "task": spec.task, "params": dict(spec.params), "seed": spec.seed,
         "control_dt_s": proof.control_dt_s, "episode_s": proof.episode_s, "generations": done,
@@ -128,6 +137,7 @@ def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: floa
         "honest": [probe_json(Probe(name=p.name, summary="", act=_never), Rolled(
             probes=proof.probes, episodes=PROOF_EPISODES, env_steps=0, extended_s=0.0)) for p in proof.probes.values()],
         "cheats": [asdict(cheat) for cheat in cheats], "findings": [asdict(finding) for finding in findings],
+        "film": shown, "missing": not_shown,
         "env_steps": range_.env_steps, "wall_s": round(time.perf_counter() - began_s, 1),
     }  # fmt: skip
 
@@ -190,8 +200,11 @@ class Range:
         sums = self._roll(named, self._episodes, self._spec.seed + 1 + self._generation).probes
         return np.array([worth(sums[probe.name], reference) for probe in named])
 
-    def prove(self, searched: list[Cem], seed: int) -> tuple[Measured, tuple[Cheat, ...]]:
-        """Measure the families' best and those who do the task again, on episodes that chose nobody."""
+    def prove(self, searched: list[Cem], seed: int) -> tuple[Measured, tuple[Cheat, ...], Probe | None]:
+        """Measure the families' best and those who do the task again, on episodes that chose nobody.
+
+        Returns: what was measured of the latter, the cheats with the best paid one first, and that one to be filmed.
+        """
         chosen: dict[str, tuple[Cem, np.ndarray]] = {}
         for cem in searched:
             rows = [cem.best, cem.mean] if cem.best is not None else []
@@ -205,7 +218,12 @@ class Range:
         cheats = [Cheat(family=cem.family.name, genes=cem.family.values(row), sums=rolled.probes[probe.name],
                         summary=probe.summary, pay=worth(rolled.probes[probe.name], ref) if ref else 0.0)
                   for probe, (cem, row) in zip(named, chosen.values(), strict=True)]  # fmt: skip
-        return measured, tuple(sorted(cheats, key=lambda cheat: -cheat.pay))
+        order = sorted(range(len(cheats)), key=lambda i: -cheats[i].pay)
+        return measured, tuple(cheats[i] for i in order), named[order[0]] if order else None
+
+    def film(self, probe: Probe, seed: int, out: Path) -> tuple[str, str]:
+        """Film one episode of a behaviour; return the file's name, and why there is none."""
+        return cheat_film.film(build(self._card, self._settings, 1, self._spec.seed, 1), probe, seed, out)
 
     def _probe(self, name: str, family: Family, row: np.ndarray) -> Probe:
         return family.probe(name, row, self.episode_s, has_goal=self._has_goal)
