@@ -23,7 +23,7 @@ from .options import MOST_SEEDS, Options
 from .planning import Ladder
 from .results import horizon_of, results_of, target_of, value_of
 from .rungs import can_pay, extension, millions
-from .space import key_of
+from .space import key_of, to_optuna
 
 FIRST_REPORT_SEED = 10_000  # beyond the campaign's own; the seeds of the search lie far below
 
@@ -43,10 +43,23 @@ def winner(history: History) -> Trial | None:
 
 
 def baseline(history: History, defaults: dict[str, ParamValue]) -> Trial | None:
-    """Return the trial of the task's defaults, None where it was not tried."""
-    space = history.campaign.space
-    return next((trial for trial in history.trials if is_comparable(history, history, trial)
-                 and not space.problems(defaults) and key_of(space, trial.params) == key_of(space, defaults)), None)
+    """Return the trial of the task's defaults, None where it was not tried.
+
+    Where the search went on with what another skill had found, such as healed rewards, that is what to compare with.
+    """
+    space, best = history.campaign.space, winner(history)
+    if space.problems(defaults):
+        return None
+    plain = [trial for trial in history.trials if to_optuna(space, trial.params) is not None
+             and key_of(space, trial.params) == key_of(space, defaults)]
+    alike = [trial for trial in plain if best is not None and _beside(history, trial) == _beside(history, best)]
+    return next((trial for trial in (*alike, *plain) if trial in alike or is_comparable(history, history, trial)), None)
+
+
+def _beside(history: History, trial: Trial) -> dict[str, ParamValue]:
+    """Return the settings of a trial that are not searched."""
+    searched = {dimension.key for dimension in history.campaign.space.dimensions}
+    return {key: value for key, value in trial.params.items() if key not in searched}
 
 
 def confirming(history: History, skill: str, number: int, defaults: dict[str, ParamValue]

@@ -261,3 +261,13 @@ def test_what_a_closed_campaign_left_is_not_said_to_run(skill: ModuleType) -> No
     assert "1 scored, 1 running" in "\n".join(skill.vbotd_wake_up([history]).lines)
     closed = replace(history, record=replace(history.record, status="closed"))
     assert "1 scored, 1 unfinished" in "\n".join(skill.vbotd_wake_up([closed]).lines)
+
+
+def test_the_baseline_is_the_one_that_the_search_went_on_from(skill: ModuleType) -> None:
+    healed = {"env.gravity": 5.0}
+    history = make_history([DEFAULTS, DEFAULTS | healed, DEFAULTS | healed | {"ppo.epochs": 3}], [0.0, 0.8, 0.9])
+    confirm = part("confirm")
+    assert confirm.winner(history).id == "toy-night/t003"
+    assert confirm.baseline(history, DEFAULTS).id == "toy-night/t002"
+    unhealed = make_history([DEFAULTS, DEFAULTS | {"ppo.epochs": 3}], [0.0, 0.9])
+    assert confirm.baseline(unhealed, DEFAULTS).id == "toy-night/t001"
