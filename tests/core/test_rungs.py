@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.core.given import SPACE, TASK, circumstances, content, ended, kinds, seen_file, step
 from vbotd.core.admission import refusal
 from vbotd.core.plan import AskOpinions, AskProposals, Done, plan
-from vbotd.core.sighting import FindingsSeen, FollowUpsSeen, ProposalsSeen
+from vbotd.core.sighting import CommandSeen, FindingsSeen, FollowUpsSeen, ProposalsSeen
 from vbotd.core.state import State
 from vbotd.domain import event as e
 from vbotd.domain.campaign import Campaign, SkillUse, Stage
@@ -281,7 +281,12 @@ def test_a_preflight_of_a_skill_holds_the_campaign_with_what_it_found():
     bad = {"rule": "red-team/exploit", "level": "error", "message": "lying earns 80 % of walking"}
     held, _ = step(state, ended(f"{T1}/red-team-a1", result={
         "outcome": "finished", "env_steps": 9, "findings": [bad]}), **given)
-    assert held.campaigns[NIGHT].status == "closed" and "lying earns" in held.campaigns[NIGHT].why
+    assert held.campaigns[NIGHT].status == "paused" and "lying earns" in held.campaigns[NIGHT].paused_why
+    assert "vbotd resume" in held.campaigns[NIGHT].paused_why and not any(run.is_live for run in held.runs.values())
+    resume = CommandSeen(key="k", verb="resume", principal="ada", args={"id": NIGHT})
+    passed, events = step(held, resume, **given)
+    assert passed.campaigns[NIGHT].allowed == ("red-team/exploit",) and "past red-team/exploit" in str(events)
+    assert f"{T1}/train-s1-a1" in passed.runs, "what was seen and let pass holds nothing again"
     good, _ = step(state, ended(f"{T1}/red-team-a1"), **given)
     assert f"{T1}/train-s1-a1" in good.runs
     other, _ = step(State(), seen_file(content(trials=1)), **given)

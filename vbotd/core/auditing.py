@@ -22,6 +22,7 @@ PREFLIGHT = "preflight"  # purpose of a run that a skill wants done before anyth
 MOST_FINDINGS = 40
 WAY_OUT = ("change what pays for it, or add 'allow: [reward-budget]' to the file, and submit it again; "
            "'vbotd audit FILE' shows every number")
+LOOK = "'vbotd resume' lets it pass; else cancel the campaign, and change what pays for it"
 
 
 def audit_entry(task: str, entries: Mapping[tuple[str, str], str], kind: str = AUDIT) -> str:
@@ -75,9 +76,16 @@ def audit_due(state: State, campaign: CampaignRecord, circumstances: Circumstanc
 
 
 def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
-    """Yield the end of a campaign whose audit found a broken incentive, before anything is trained."""
-    broken = broken_incentives(_runs(state, campaign), campaign.content.allow)
+    """Yield the end of a campaign whose audit found a broken incentive, before anything is trained.
+
+    What a skill's own preflight found is for a person to look at: the campaign waits, and goes on when it is resumed.
+    """
+    runs = _runs(state, campaign)
+    broken, seen = broken_incentives(runs, campaign, AUDIT), broken_incentives(runs, campaign)
     if not broken:
+        if seen and campaign.status == "open":
+            why = stop_words(seen, "what was tried before training")
+            yield e.CampaignPaused(campaign=campaign.id, by="core", why=f"{why} — {seen[0].fix} — {LOOK}")
         return
     for trial in state.trials_of(campaign.id):
         if not trial.judged:
@@ -86,20 +94,24 @@ def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
     yield e.CampaignClosed(campaign=campaign.id, outcome="failed", why=f"{stop_words(broken)} — {WAY_OUT}")
 
 
-def broken_incentives(runs: Iterable[Run], allowed: Sequence[str]) -> tuple[Finding, ...]:
-    """Return what an audit found that is an error and not overruled; nothing once something was trained."""
-    runs = list(runs)
+def broken_incentives(runs: Iterable[Run], campaign: CampaignRecord, kind: str = "") -> tuple[Finding, ...]:
+    """Return what a campaign's preflights, or those of one kind, found that is an error and that nobody has allowed.
+
+    Nothing once something was trained.
+    """
+    runs, allowed = list(runs), (*campaign.content.allow, *campaign.allowed)
     if any(run.kind == "train" for run in runs):
         return ()
-    newest = {run.kind: run for run in runs if is_preflight(run) and run.outcome == "finished"}
+    newest = {run.kind: run for run in runs if is_preflight(run) and run.outcome == "finished"
+              and run.kind == (kind or run.kind)}
     return tuple(finding for run in newest.values() for finding in run.findings
                  if finding.level == "error" and not is_overruled(finding.rule, allowed))
 
 
-def stop_words(broken: Sequence[Finding]) -> str:
+def stop_words(broken: Sequence[Finding], who: str = "the audit") -> str:
     """Return why an audit stops a campaign, the first finding in full."""
     more = f" (and {names(broken[1:])})" if len(broken) > 1 else ""
-    return f"the audit found {broken[0].rule}: {broken[0].message}{more}"
+    return f"{who} found {broken[0].rule}: {broken[0].message}{more}"
 
 
 def names(findings: Sequence[Finding]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from vbotd.core import agent_turns
 from vbotd.core.admission import admitted, refusal
 from vbotd.core.advance import failures_in_a_row
+from vbotd.core.auditing import broken_incentives
 from vbotd.core.policy import REQUEST, WAITS, is_agent, ruling
 from vbotd.core.sighting import Circumstances, CommandSeen
 from vbotd.core.state import State
@@ -103,8 +104,11 @@ def _resume(state: State, seen: CommandSeen, circumstances: Circumstances) -> Ef
     if campaign.status != "paused":
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}, not paused")
     forgiven = failures_in_a_row(state.trials_of(campaign.id))
-    return campaign.id, f"{campaign.id} goes on", [
-        e.CampaignResumed(campaign=campaign.id, by=seen.principal, forgiven=forgiven)]
+    allowed = tuple(finding.rule for finding in broken_incentives(
+        (run for run in state.runs.values() if run.campaign == campaign.id), campaign))
+    past = f", past {', '.join(allowed)}" if allowed else ""
+    return campaign.id, f"{campaign.id} goes on{past}", [
+        e.CampaignResumed(campaign=campaign.id, by=seen.principal, forgiven=forgiven, allowed=allowed)]
 
 
 def _note(state: State, seen: CommandSeen, circumstances: Circumstances) -> Effect:

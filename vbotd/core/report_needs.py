@@ -84,7 +84,7 @@ def _paused(facts: Facts) -> Iterator[Need]:
 
 def _audited(facts: Facts) -> Iterator[Need]:
     for record in facts.records:
-        broken = broken_incentives(facts.runs_of(record.id), record.content.allow)
+        broken = broken_incentives(facts.runs_of(record.id), record)
         if record.outcome == "failed" and is_current(facts, record) and broken:
             yield Need(text=f"{record.id} was not trained, its reward pays for something else ({names(broken)}): "
                             f"{WAY_OUT}. {clean(broken[0].message, 300)}",
@@ -93,7 +93,7 @@ def _audited(facts: Facts) -> Iterator[Need]:
 
 def _failed(facts: Facts) -> Iterator[Need]:
     for record in facts.records:
-        if broken_incentives(facts.runs_of(record.id), record.content.allow):
+        if broken_incentives(facts.runs_of(record.id), record):
             continue
         if record.outcome == "failed" and is_current(facts, record):
             trials = facts.trials_of(record.id)

@@ -85,7 +85,7 @@ def _nothing_to_report(facts: Facts, record: CampaignRecord, origin: str) -> str
     why = f" ({clean(worst[0].what, 120)}; {worst[0].examples[0]})" if worst else ""
     if record.outcome == "cancelled":
         return f"{record.id} was cancelled ({origin}) before any trial had a score."
-    broken = broken_incentives(facts.runs_of(record.id), record.content.allow)
+    broken = broken_incentives(facts.runs_of(record.id), record)
     if broken:
         return f"{record.id} was stopped before any training: {clean(stop_words(broken), 400)} ({origin})."
     if not trials:

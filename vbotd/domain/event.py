@@ -105,11 +105,15 @@ class CampaignPaused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignResumed:
-    """A paused campaign goes on. `forgiven` counts the failed trials that do not pause it again."""
+    """A paused campaign goes on. What had paused it does not do so again.
+
+    `forgiven` counts the failed trials, `allowed` are the findings of its preflights that were seen and let pass.
+    """
 
     campaign: str
     by: str = ""
     forgiven: int = 0
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

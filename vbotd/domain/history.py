@@ -34,6 +34,7 @@ class CampaignRecord:
     paused_from: CampaignStatus | None = None
     paused_why: str = ""
     forgiven: int = 0
+    allowed: tuple[str, ...] = ()
     closing_why: str = ""
     closed_at: float | None = None
     outcome: CampaignOutcome | None = None

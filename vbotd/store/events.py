@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vbotd import failpoint
 from vbotd.core.codec import dump, load, touched
@@ -21,6 +21,8 @@ from vbotd.errors import StoreDamaged, StoreError, StoreFull
 from vbotd.store.checksum import COLUMNS, flaw_of_events
 from vbotd.store.rows import row_of, stored_of
 from vbotd.store.schema import DERIVED, REMEDY, connect_writer
+
+RECORDS = {"campaign": CampaignRecord, "trial": Trial, "run": Run}  # what the tables' records are
 
 
 class EventStore:
@@ -195,7 +197,21 @@ def _write_entities(db: sqlite3.Connection, state: State, stored: Iterable[Store
 
 
 def _derived_rows(db: sqlite3.Connection) -> dict[tuple[str, str], tuple[object, ...]]:
-    return {(table, row[0]): row for table in DERIVED for row in db.execute(f"SELECT * FROM {table}")}
+    """Return the derived rows as this version reads them: a field that is new since they were written is no drift."""
+    found: dict[tuple[str, str], tuple[object, ...]] = {}
+    for table in DERIVED:
+        rows = db.execute(f"SELECT * FROM {table}")
+        columns = [column[0] for column in rows.description]
+        for row in rows:
+            found[table, row[0]] = tuple(_as_read(table, *cell) for cell in zip(columns, row, strict=True))
+    return found
+
+
+def _as_read(table: str, column: str, value: Any) -> object:
+    if column == "record" and table in RECORDS:
+        with suppress(ValueError):  # what cannot be read differs from all that can
+            return load(RECORDS[table], value)
+    return value
 
 
 def is_full(error: sqlite3.Error | OSError) -> bool:
