@@ -13,12 +13,13 @@ from dataclasses import replace
 from vbotd.domain.finding import Finding
 from vbotd.domain.ground import ground_of, placed
 from vbotd.domain.history import History
-from vbotd.domain.skill import Exhausted, Section, SkillCard
+from vbotd.domain.skill import Exhausted, FollowUp, Section, SkillCard
 from vbotd.domain.task import RunKindCard
 from vbotd.domain.trial import Proposal, Run
 from vbotd.hookspecs import Point, Series, View, hookimpl
 from vbotd.layout import Layout
 
+from .asking import IDEAS, follow_ups
 from .diagnosis import Diagnosis, diagnose
 from .hypotheses import MOVES, PREFIX
 from .options import Options
@@ -36,9 +37,18 @@ def vbotd_skills() -> list[SkillCard]:
 
 @hookimpl
 def vbotd_run_kinds() -> list[RunKindCard]:
-    """Offer the red team, which attacks the reward before anything is trained on it."""
+    """Offer the red team, which attacks the reward before anything is trained on it, and the asking of a model."""
     return [RunKindCard(name="red-team", entry="vbotd.train.red_team:red_team", preflight_of=SKILL,
-                        summary="look for simple behaviours that are paid without doing the task")]
+                        summary="look for simple behaviours that are paid without doing the task"),
+            RunKindCard(name=IDEAS, entry="vbotd.agent.ideas_run:think",
+                        summary="ask a model which weight it would change")]
+
+
+@hookimpl
+def vbotd_follow_up(run: Run, history: History) -> list[FollowUp]:
+    """Ask a model for ideas where robots do something else than their task."""
+    options = options_of(history)
+    return follow_ups(run, ground_of(history), options) if options is not None else []
 
 
 @hookimpl

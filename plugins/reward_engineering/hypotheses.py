@@ -1,8 +1,9 @@
 """Which one weight could heal a behaviour? Ideas, those first that are worth a test most, with effect and risk.
 
-The seven ways to an idea: `inversion` (pay less for what the robot does instead), `score alignment` (pay more for what
+The eight ways to an idea: `inversion` (pay less for what the robot does instead), `score alignment` (pay more for what
 the score counts), `gradient shaping` (make the way there pay), `proxy decomposition` (switch a part of the goal on),
-`biomimetic` (pay for moving like an animal), `ablation` (nearly take a term away), `library` (what has helped before).
+`biomimetic` (pay for moving like an animal), `ablation` (nearly take a term away), `library` (what has helped before),
+`a model's idea` (where one is configured).
 A weight changes by a factor, never by a sum, and never beyond what the task allows. Of two ways to the same end the one
 that pays less comes first: to outbid makes values large, and large rare ones are learnt last.
 """
@@ -51,6 +52,7 @@ class Ground:
     pay: Mapping[str, float] = field(default_factory=dict)
     remedies: Sequence[tuple[str, float]] = ()  # term and new weight, from an audit of these very weights
     adopted: Sequence[tuple[str, float]] = ()  # term and factor, from the library, for this behaviour
+    said: Sequence[tuple[str, float, str]] = ()  # term, new weight and why, from a model
 
     def weight(self, term: str) -> float:
         """Return a term's weight, 0 where the task has no such term."""
@@ -72,12 +74,13 @@ class Move:
 
 
 def ground_of(task: TaskCard, params: Mapping[str, ParamValue], pay: Mapping[str, float],
-              remedies: Sequence[tuple[str, float]] = (), adopted: Sequence[tuple[str, float]] = ()) -> Ground:
+              remedies: Sequence[tuple[str, float]] = (), adopted: Sequence[tuple[str, float]] = (),
+              said: Sequence[tuple[str, float, str]] = ()) -> Ground:
     """Return the ground of a trial with these settings."""
     cards = {card.key.removeprefix(PREFIX): card for card in task.params if card.key.startswith(PREFIX)}
     weights = {term: float(value) for term, card in cards.items()
                if isinstance(value := params.get(card.key, card.default), int | float)}
-    return Ground(weights=weights, cards=cards, pay=pay, remedies=remedies, adopted=adopted)
+    return Ground(weights=weights, cards=cards, pay=pay, remedies=remedies, adopted=adopted, said=said)
 
 
 def ideas(behaviour: str, ground: Ground) -> tuple[Hypothesis, ...]:
@@ -97,6 +100,9 @@ def _all(behaviour: str, ground: Ground) -> Iterator[Hypothesis | None]:
         yield _set(behaviour, ground, _way(ground, term, weight), term, weight,
                    "by the audit's sums doing the task pays better than what it does instead",
                    "a policy finds what no probe of the audit does")
+    for term, weight, why in ground.said:
+        yield _set(behaviour, ground, "a model's idea", term, weight, why or "the model says so",
+                   "a model's opinion is no measurement")
     for move in MOVES.get(behaviour, ()):
         for factor in move.factors:
             for term in move.pick(ground):

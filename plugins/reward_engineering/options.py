@@ -19,4 +19,6 @@ class Options(BaseModel):
         "how much better the task's metric must get for a change to count, in its own unit"))
     good_enough: float = Field(0.9, gt=0.0, description=(
         "the task's metric at which nothing is to be healed any more; a gate on that metric counts instead"))
+    ask_model: bool = Field(True, description=(
+        "where vbotd.yaml has a model: ask it for changes, too; its ideas are tested like all others"))
     most_changes: int = Field(8, ge=1, le=100, description="changes that are tested at most")

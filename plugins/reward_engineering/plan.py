@@ -21,7 +21,7 @@ from .story import SKILL, Experiment, Story, scores, tell
 Look = Callable[[str, str], Sequence[Point]]  # run id, tag
 Refuted = Sequence[tuple[str, float, float]]  # term, before, after
 Adopted = Callable[[str], Sequence[tuple[str, float]]]  # of a behaviour: term, factor
-REMEDY = "remedy/"
+REMEDY, IDEA = "remedy/", "idea/"
 
 
 def next_moves(history: History, options: Options, look: Look, refuted: Refuted, adopted: Adopted
@@ -128,7 +128,8 @@ def _test(history: History, options: Options, story: Story, seen: Sequence[Diagn
     pay = _pay(history, base, look)
     left: list[tuple[Diagnosis, Hypothesis]] = []
     for diagnosis in seen:
-        ground = ground_of(history.task, base.params, pay, remedies(history, base), adopted(diagnosis.behaviour))
+        ground = ground_of(history.task, base.params, pay, remedies(history, base), adopted(diagnosis.behaviour),
+                           said(history, base))
         left += [(diagnosis, idea) for idea in untried(ideas(diagnosis.behaviour, ground), [*refuted, *tested])]
     # Which proposal was refused is not told, only how many: drop as many ideas, rather than insist on one for ever.
     left = left[history.record.refused_proposals:]
@@ -149,6 +150,14 @@ def remedies(history: History, base: Trial) -> tuple[tuple[str, float], ...]:
     return tuple((finding.rule.removeprefix(REMEDY), finding.value)
                  for finding in (audits[-1].findings if audits else ())
                  if finding.rule.startswith(REMEDY) and finding.value is not None)
+
+
+def said(history: History, base: Trial) -> tuple[tuple[str, float, str], ...]:
+    """Return what a model would change in these weights: (term, new weight, why), the likeliest first."""
+    asked = [run for run in history.runs_of(base.id) if run.kind == "ideas" and run.outcome == "finished"]
+    return tuple((finding.rule.removeprefix(IDEA), finding.value, finding.message)
+                 for finding in (asked[-1].findings if asked else ())
+                 if finding.rule.startswith(IDEA) and finding.value is not None)
 
 
 def _plain(params: Mapping[str, Any]) -> dict[str, Any]:

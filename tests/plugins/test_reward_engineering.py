@@ -375,8 +375,9 @@ def test_a_library_that_somebody_spoilt_is_read_past(skill: ModuleType, home: Pa
 
 def test_it_offers_the_red_team_and_changes_nothing_but_rewards(skill: ModuleType) -> None:
     card, = skill.vbotd_skills()
-    kind, = skill.vbotd_run_kinds()
+    kind, ideas_kind = skill.vbotd_run_kinds()
     assert card.may_change == ("reward.",) and (kind.name, kind.preflight_of) == ("red-team", card.name)
+    assert (ideas_kind.name, ideas_kind.preflight_of) == ("ideas", "")
 
 
 def test_a_baseline_that_somebody_began_is_trained_to_the_length_of_a_test(skill: ModuleType) -> None:
@@ -425,3 +426,22 @@ def test_where_nobody_succeeds_getting_there_counts_half(skill: ModuleType) -> N
                   options={"most_changes": 1})
     blind.to_the_end()
     assert "**reject**" in "\n".join(skill.vbotd_wake_up([blind.history]).lines)
+
+
+def test_a_model_is_asked_once_of_what_stands_and_its_idea_is_tested_like_others(skill: ModuleType) -> None:
+    night = Night(skill, healed, lazy_or_good)
+    night.round()
+    scored = next(run for run in night.runs if run.kind == "evaluate")
+    wanted, = skill.vbotd_follow_up(scored, night.history)
+    assert (wanted.kind, wanted.spec["asks_model"]) == ("ideas", True)
+    asked = wanted.spec["ideas"]
+    assert asked["behaviour"] == "lazy" and asked["terms"]["alive_reward"]["weight"] == 150
+    idea = Finding(rule="idea/alive_reward", level="info", message="hypothesis of the model 'm': stand less", value=0.7)
+    bad = Finding(rule="idea/fall_event", level="info", message="beyond its bounds", value=7.0)
+    night.runs.append(replace(scored, id="night/t001/ideas", kind="ideas", purpose="", findings=(bad, idea)))
+    assert skill.vbotd_follow_up(scored, night.history) == []
+    test, = cast(list[Proposal], night.ask())
+    assert test.params["reward.alive_reward"] == 0.7 and "a model's idea" in test.why and "stand less" in test.why
+    quiet = Night(skill, healed, lazy_or_good, options={"ask_model": False})
+    quiet.round()
+    assert skill.vbotd_follow_up(next(run for run in quiet.runs if run.kind == "evaluate"), quiet.history) == []
