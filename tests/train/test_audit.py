@@ -77,7 +77,8 @@ def test_the_lazy_robots_campaign_is_blocked_with_the_numbers_and_the_change_tha
     monkeypatch.setattr(audit, "PROBE_ENV_STEPS", 1)
     monkeypatch.setattr(audit, "STEPPING_S", 0.05)
     campaign = yaml.safe_load((Path(__file__).parents[2] / "campaigns" / "lazy-robot.yaml").read_text())
-    params = {f"{group}.{key}": value for group in ("env", "ppo", "reward") for key, value in campaign.get(group, {}).items()}
+    params = {f"{group}.{key}": value for group in ("env", "ppo", "reward")
+              for key, value in campaign.get(group, {}).items()}
     report = examine(spec(FLAT, **params))
     statue = next(finding for finding in report["findings"] if finding["rule"] == "reward-budget/statue")
     assert statue["level"] == "error" and statue["value"] > 2.0 and "alive_reward 1,500" in statue["message"]
