@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted, FollowUp, Opinion
-from vbotd.domain.trial import Proposal, Run, WarmStart
+from vbotd.domain.trial import Proposal, Run, Trial, WarmStart
 
 from .bounds import passes
 from .carried import found_before, settings_of
@@ -61,7 +61,7 @@ def _begun(history: History, ladder: Ladder, rung: Rung, options: Options) -> Pr
     wider = rehearsed(rung, lost)
     found = found_before(history)
     settings = settings_of(found, history.campaign)
-    warm = warm_start(history, ladder, rung, options)
+    warm = warm_start(history, ladder, rung, options, found)
     reasons = [_why_now(ladder, rung)]
     if wider:
         reasons.append(f"trained on {', '.join(wider)} that take in {', '.join(stage.name for stage in lost)}")
@@ -82,10 +82,11 @@ def _why_now(ladder: Ladder, rung: Rung) -> str:
     return f"stage {rung.name}"
 
 
-def warm_start(history: History, ladder: Ladder, rung: Rung, options: Options) -> WarmStart | None:
+def warm_start(history: History, ladder: Ladder, rung: Rung, options: Options, found: Trial | None
+               ) -> WarmStart | None:
     """Return how a rung is begun; slower and without the optimiser after a failure, then from the last checkpoint."""
     trial = _source(history, ladder, rung)
-    if not trial and not rung.source and rung is ladder.rungs[0] and (found := found_before(history)) is not None:
+    if not trial and not rung.source and rung is ladder.rungs[0] and found is not None:
         trial = found.id  # it was trained for this very stage
     if not trial:
         return None

@@ -16,14 +16,14 @@ from vbotd.domain.history import History
 from vbotd.domain.skill import Exhausted, FollowUp, Section, SkillCard
 from vbotd.domain.task import RunKindCard
 from vbotd.domain.trial import Proposal, Run
-from vbotd.hookspecs import Point, Series, View, hookimpl
+from vbotd.hookspecs import Series, View, hookimpl
 from vbotd.layout import Layout
 
-from .asking import IDEAS, follow_ups
+from .asking import follow_ups
 from .diagnosis import Diagnosis, diagnose
 from .hypotheses import MOVES, PREFIX
 from .options import Options
-from .plan import diagnoses, next_moves
+from .plan import IDEAS, diagnoses, next_moves
 from .signals import read
 from .story import SKILL, adopted, tell
 
@@ -121,13 +121,7 @@ def _seen(history: History) -> dict[str, Diagnosis]:
     """Return what was seen in each trial, by its id, from the findings that its trainings got while they ran."""
     found = {}
     for trial in history.trials:
-        seen = diagnoses(history, trial, _nothing)
+        seen = diagnoses(history, trial)
         if seen:
             found[trial.id] = seen[0]
     return found
-
-
-def _nothing(run_id: str, tag: str) -> Sequence[Point]:
-    """Stand for series that nobody can look up when a report is written."""
-    del run_id, tag
-    return ()

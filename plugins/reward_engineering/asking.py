@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from vbotd.domain.history import History
 from vbotd.domain.skill import FollowUp
 from vbotd.domain.trial import Run, Trial
-from vbotd.hookspecs import Point
 
 from .hypotheses import ground_of
 from .options import Options
-from .plan import diagnoses
+from .plan import IDEAS, diagnoses
 from .story import is_own, is_test, tell
-
-IDEAS = "ideas"
 
 
 def follow_ups(run: Run, history: History, options: Options) -> list[FollowUp]:
@@ -23,7 +19,7 @@ def follow_ups(run: Run, history: History, options: Options) -> list[FollowUp]:
     trial = next((trial for trial in history.trials if trial.id == run.trial), None)
     if not options.ask_model or trial is None or history.task is None or not _is_due(run, trial, history, options):
         return []
-    seen = diagnoses(history, trial, _nothing)
+    seen = diagnoses(history, trial)
     if not seen or any(one.kind == IDEAS for one in history.runs_of(trial.id)):
         return []
     ground = ground_of(history.task, trial.params, {})
@@ -42,8 +38,3 @@ def _is_due(run: Run, trial: Trial, history: History, options: Options) -> bool:
     base = tell(history, options).base
     promises = is_own(trial) and is_test(trial) and bool(trial.seeds) and run.seed != trial.seeds[0]
     return promises or (base is not None and base.id == trial.id)
-
-
-def _nothing(run_id: str, tag: str) -> Sequence[Point]:
-    del run_id, tag
-    return ()

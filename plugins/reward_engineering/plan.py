@@ -22,6 +22,7 @@ Look = Callable[[str, str], Sequence[Point]]  # run id, tag
 Refuted = Sequence[tuple[str, float, float]]  # term, before, after
 Adopted = Callable[[str], Sequence[tuple[str, float]]]  # of a behaviour: term, factor
 REMEDY, IDEA = "remedy/", "idea/"
+IDEAS = "ideas"  # the kind of run that asks a model
 
 
 def next_moves(history: History, options: Options, look: Look, refuted: Refuted, adopted: Adopted
@@ -51,7 +52,13 @@ def next_moves(history: History, options: Options, look: Look, refuted: Refuted,
     return _test(history, options, story, seen, look, refuted, adopted)
 
 
-def diagnoses(history: History, trial: Trial, look: Look) -> tuple[Diagnosis, ...]:
+def no_series(run_id: str, tag: str) -> Sequence[Point]:
+    """Stand for series that nobody can look up, as when a report is written: only findings speak then."""
+    del run_id, tag
+    return ()
+
+
+def diagnoses(history: History, trial: Trial, look: Look = no_series) -> tuple[Diagnosis, ...]:
     """Return what the robots of a trial do instead of the task, in the training of any seed, the gravest first."""
     if history.task is None:
         return ()
@@ -154,7 +161,7 @@ def remedies(history: History, base: Trial) -> tuple[tuple[str, float], ...]:
 
 def said(history: History, base: Trial) -> tuple[tuple[str, float, str], ...]:
     """Return what a model would change in these weights: (term, new weight, why), the likeliest first."""
-    asked = [run for run in history.runs_of(base.id) if run.kind == "ideas" and run.outcome == "finished"]
+    asked = [run for run in history.runs_of(base.id) if run.kind == IDEAS and run.outcome == "finished"]
     return tuple((finding.rule.removeprefix(IDEA), finding.value, finding.message)
                  for finding in (asked[-1].findings if asked else ())
                  if finding.rule.startswith(IDEA) and finding.value is not None)

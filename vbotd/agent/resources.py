@@ -17,7 +17,7 @@ from vbotd.core.wording import clean
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
 from vbotd.store.facts import gather
-from vbotd.store.guides import guides
+from vbotd.store.guides import described, guides
 from vbotd.store.read import Reader
 from vbotd.store.views import last_sections
 
@@ -44,7 +44,7 @@ def list_resources(layout: Layout) -> list[ResourceCard]:
               for name in _reported(layout)[-MOST_CAMPAIGNS:]]
     found += [ResourceCard(uri=f"vbotd://task/{name}/history", name=f"{name}: history",
                            summary="a paragraph for each finished campaign") for name in _histories(layout)]
-    found += [ResourceCard(uri=f"skill://{name}", name=f"guide {name}", summary=_first_words(text))
+    found += [ResourceCard(uri=f"skill://{name}", name=f"guide {name}", summary=clean(described(text), 160))
               for name, text in guides().items()]
     return found
 
@@ -90,8 +90,3 @@ def _histories(layout: Layout) -> list[str]:
 def _read(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(4 * LONGEST).decode(errors="replace")
-
-
-def _first_words(text: str) -> str:
-    match = re.search(r"(?m)^description:\s*(.+)$", text)
-    return clean(match[1].strip("'\" "), 160) if match else ""

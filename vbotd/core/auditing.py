@@ -81,9 +81,12 @@ def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
     What a skill's own preflight found is for a person to look at: the campaign waits, and goes on when it is resumed.
     """
     runs = _runs(state, campaign)
-    broken, seen = broken_incentives(runs, campaign, AUDIT), broken_incentives(runs, campaign)
+    seen = broken_incentives(runs, campaign)
+    if not seen:
+        return
+    broken = broken_incentives(runs, campaign, AUDIT)
     if not broken:
-        if seen and campaign.status == "open":
+        if campaign.status == "open":
             why = stop_words(seen, "what was tried before training")
             yield e.CampaignPaused(campaign=campaign.id, by="core", why=f"{why} — {seen[0].fix} — {LOOK}")
         return
