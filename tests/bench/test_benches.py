@@ -107,3 +107,17 @@ def test_the_one_robot_of_stable_baselines3_is_the_task(monkeypatch: pytest.Monk
     card = registry.find("vbot_walk_flat")
     settings = resolve(card, {})
     assert max(differences(OneRobot(settings), build(card, settings, 2, 1, 1)).values()) < 1e-3
+
+
+def test_precisions_are_judged_by_the_lower_bound_over_paired_seeds(
+    bench: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(str(BENCH))
+    precision = bench("precision")
+    scores = {"float32": [0.9, 0.8, 0.9], "bfloat16": [0.9, 0.82, 0.88]}
+    monkeypatch.setattr(precision, "one", lambda name, seed, kind, threads: {
+        "score": scores[kind][seed - 1], "env_steps_per_s": 150.0 if kind == "bfloat16" else 100.0})
+    row = precision.row("walk", 3, 1)
+    assert row["difference"] == 0.0 and row["speed"] == 1.5 and row["passed"]
+    scores["bfloat16"] = [0.5, 0.82, 0.88]
+    assert not precision.row("walk", 3, 1)["passed"]

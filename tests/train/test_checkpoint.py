@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vbotd.train import checkpoint, loop, worker
+from vbotd.train import checkpoint, loop, precision, worker
 from vbotd.train.checkpoint import Saved
 from vbotd.train.runio import SpecError
 
@@ -52,6 +52,17 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run_folder, task):
     one, other = last_checkpoint(whole), last_checkpoint(resumed)
     for key in STATE:
         assert_same(one[key], other[key], key)
+
+
+def test_a_run_goes_on_in_the_precision_that_it_began_in(run_folder, monkeypatch):
+    monkeypatch.setattr(precision, "WIDE", 1)
+    monkeypatch.setattr(precision, "bfloat16_is_fast", lambda: True)
+    first = run_folder("first")
+    worker.train(first)
+    monkeypatch.setattr(precision, "bfloat16_is_fast", lambda: False)  # another machine
+    path = str(first.path / checkpoint.read_index(first.path)[-1].path)
+    assert worker.prepare(run_folder("anew")).ppo.products is torch.float32
+    assert worker.prepare(run_folder("resumed", resume_from=path)).ppo.products is torch.bfloat16
 
 
 def test_a_resume_of_another_seed_is_refused(run_folder):

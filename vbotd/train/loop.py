@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from vbotd.core import interval
-from vbotd.train import advantage_share, checkpoint
+from vbotd.train import advantage_share, checkpoint, precision
 from vbotd.train.episodes import RecentEpisodes
 from vbotd.train.ppo import Ppo
 from vbotd.train.runio import RunFolder, RunSpec
@@ -189,7 +189,9 @@ def why_diverged(training: Training) -> str:
 
 
 def beat(training: Training) -> None:
-    """Say how far the run is; the folder writes it at most once a second."""
+    """Say how far the run is, once a second."""
+    if not training.folder.heartbeat_due():
+        return
     rate = training.env_steps_per_s
     training.folder.heartbeat(
         phase="train",
@@ -214,6 +216,7 @@ def snapshot(training: Training) -> dict[str, Any]:
         "normaliser": ppo.normaliser.state_dict(),
         "optimiser": ppo.optimiser.state_dict(),
         "learning_rate": ppo.learning_rate,
+        "update_precision": precision.name_of(ppo.products),
         "rng_torch": ppo.generator.get_state(),
         "rng_numpy": env.rng.bit_generator.state,
         "env": checkpoint.tensors(env.save()),
@@ -229,6 +232,8 @@ def restore(training: Training, saved: Mapping[str, Any]) -> None:
     ppo.normaliser.load_state_dict(saved["normaliser"])
     ppo.optimiser.load_state_dict(saved["optimiser"])
     ppo.learning_rate = saved["learning_rate"]
+    # What it was on the machine where it began, whatever this one would choose; once there was float32 alone.
+    ppo.multiply_in(precision.dtype_of(saved.get("update_precision", "float32"), ppo.settings.hidden))
     ppo.generator.set_state(saved["rng_torch"])
     env.rng.bit_generator.state = saved["rng_numpy"]
     env.restore(checkpoint.arrays(saved["env"]))

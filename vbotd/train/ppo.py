@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vbotd.train.buffer import Rollout, gae
 from vbotd.train.nets import Normaliser, Policy, entropy, gaussian_kl, log_prob
+from vbotd.train.precision import dtype_of
 from vbotd.train.tasks.environment import StepResult
 
 RATE_FACTOR = 1.2  # the adaptive schedule's pace; 1.5 without bounds swung between its ends
@@ -49,15 +50,6 @@ class PpoSettings:
         """Build from a run's resolved settings."""
         return cls(**ppo)
 
-    @property
-    def autocast(self) -> torch.autocast:
-        """The context of an update's two network passes: products in bfloat16, or nothing.
-
-        Densities, losses and Adam stay in float32. Source: reference measurements on a CPU with AVX512_BF16, where it
-        doubles the update; on one without, it is several times slower.
-        """
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.update_precision == "bfloat16")
-
 
 @dataclass(slots=True)
 class _Sums:
@@ -79,6 +71,7 @@ class Ppo:
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # the initial weights
         self.policy = Policy(obs_size, action_size, [int(w) for w in settings.hidden], settings.init_std)
+        self.multiply_in(dtype_of(settings.update_precision, settings.hidden))
         self.normaliser = Normaliser(obs_size)
         self.optimiser = self._fresh_optimiser()
         self.rollout = Rollout(settings.rollout, num_envs, obs_size, action_size)
@@ -169,9 +162,7 @@ class Ppo:
         Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9.
         """
         s = self.settings
-        with s.autocast:
-            mean, values = self.policy.mean(batch.obs), self.policy.value(batch.obs)
-        mean, values = mean.float(), values.float()
+        mean, values = self.policy.mean(batch.obs), self.policy.value(batch.obs)
         log_std = self.policy.log_std
         ratio = torch.exp(log_prob(batch.actions, mean, log_std) - batch.log_probs)
         clipped = ratio.clamp(1.0 - s.clip, 1.0 + s.clip)
@@ -191,6 +182,11 @@ class Ppo:
             self._set_rate(max(self.learning_rate / RATE_FACTOR, s.learning_rate_min))
         elif kl < 0.5 * s.kl_target:
             self._set_rate(min(self.learning_rate * RATE_FACTOR, s.learning_rate_max))
+
+    def multiply_in(self, products: torch.dtype) -> None:
+        """Make the products of updates in this type; densities, losses and Adam stay in float32."""
+        self.products = products
+        self.policy.multiply_in(products)
 
     def begin_at(self, rate: float) -> None:
         """Take this as the first learning rate, whatever the settings say: a warm start scales its checkpoint's."""

@@ -70,15 +70,18 @@ class RunFolder:
 
     def heartbeat(self, **facts: Any) -> None:
         """Write `heartbeat.json`, at most once a second; call it as often as you like."""
-        now_s = time.monotonic()
-        if now_s - self._last_heartbeat_s < HEARTBEAT_INTERVAL_S:
+        if not self.heartbeat_due():
             return
-        self._last_heartbeat_s = now_s
+        self._last_heartbeat_s = time.monotonic()
         facts["at"] = time.time()
         # No fsync: a heartbeat that a power cut loses was about to be outdated anyway.
         write_json_atomic(self.path / "heartbeat.json", facts, durable=False)
         if self.on_heartbeat is not None:
             self.on_heartbeat(facts)
+
+    def heartbeat_due(self) -> bool:
+        """Say whether the next heartbeat would be written; for callers to whom its facts cost something."""
+        return time.monotonic() - self._last_heartbeat_s >= HEARTBEAT_INTERVAL_S
 
     def stop_requested(self) -> bool:
         """Say whether the run is to end early: a `stop` file, or SIGTERM."""

@@ -81,10 +81,11 @@ PPO_CARDS = (
     ),
     ParamCard(
         key="ppo.update_precision",
-        default="float32",
-        choices=("float32", "bfloat16"),
+        default="auto",
+        choices=("auto", "float32", "bfloat16"),
         scale="fixed",
-        summary="bfloat16 halves the update on a CPU that has it (avx512_bf16, amx_bf16), and slows any other",
+        summary="of an update's products; auto: bfloat16 where the CPU has it (avx512_bf16, amx_bf16) "
+        "and a layer is 256 wide",
     ),
 )
 
