@@ -73,7 +73,7 @@ def explain_campaign(layout: Layout, reader: Reader, campaign: str) -> Explanati
     yield f"campaign {record.id}: {coloured(record.outcome or record.status)}"
     why = record.why or record.paused_why or record.closing_why
     if why:
-        yield f"  why: {text(why)}"
+        yield f"  why: {text(why, 1000)}"
     yield f"  accepted {local_time(record.accepted_at)} from {text(record.file)}" + (
         f", a start of {record.parent}" if record.parent else "") + (
         f"; closed {local_time(record.closed_at)}" if record.closed_at else "")

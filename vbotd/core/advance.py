@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vbotd.core.admission import admitted, task_of
-from vbotd.core.auditing import audit_due, is_awaited, is_preflight, stopped_due
+from vbotd.core.auditing import audit_due, clock_starts, is_awaited, is_preflight, stopped_due
 from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run, search_seed
 from vbotd.core.reward_budget import is_overruled
 from vbotd.core.sighting import Circumstances
@@ -217,10 +217,10 @@ def all_done(trials: tuple[Trial, ...]) -> str:
 
 
 def over_budget(state: State, campaign: CampaignRecord, circumstances: Circumstances) -> str:
-    """Return which limit a campaign has used up, "" for none. Hours count from the first launch, also while down."""
+    """Return which limit a campaign has used up, "" for none. Hours count from the first training, also while down."""
     budget = campaign.content.budget
     runs = [run for run in state.runs.values() if run.campaign == campaign.id]
-    started = min((run.launched_at for run in runs if run.launched_at is not None), default=None)
+    started = clock_starts(runs)
     deadline = circumstances.deadlines.get(campaign.id)
     if deadline is not None and circumstances.now >= deadline:
         return f"the deadline {campaign.content.deadline} has come"

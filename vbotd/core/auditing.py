@@ -10,6 +10,7 @@ from vbotd.core.admission import task_of
 from vbotd.core.reward_budget import is_overruled
 from vbotd.core.sighting import Circumstances
 from vbotd.core.state import State
+from vbotd.core.wording import clean
 from vbotd.domain import event as e
 from vbotd.domain.event import Event
 from vbotd.domain.finding import Finding
@@ -22,7 +23,8 @@ PREFLIGHT = "preflight"  # purpose of a run that a skill wants done before anyth
 MOST_FINDINGS = 40
 WAY_OUT = ("change what pays for it, or add 'allow: [reward-budget]' to the file, and submit it again; "
            "'vbotd audit FILE' shows every number")
-LOOK = "'vbotd resume' lets it pass; else cancel the campaign, and change what pays for it"
+REMEDY = "remedy/"  # then a term: a finding of the audit whose value is the weight that would heal alone
+LOOK = "'vbotd resume' lets it pass, 'vbotd cancel' ends the campaign"
 
 
 def audit_entry(task: str, entries: Mapping[tuple[str, str], str], kind: str = AUDIT) -> str:
@@ -53,6 +55,14 @@ def preflights(campaign: CampaignRecord, circumstances: Circumstances) -> tuple[
     own = [kind for skill, kinds in circumstances.preflights.items() if campaign.content.skill(skill)
            for kind in kinds]
     return tuple((kind, entry) for kind in (AUDIT, *own) if (entry := audit_entry(task, entries, kind)))
+
+
+def clock_starts(runs: Iterable[Run]) -> float | None:
+    """Return when a campaign's hours began: at the first launch of a training.
+
+    What is done before does not count, since a campaign that waits there for a person would find its hours gone.
+    """
+    return min((run.launched_at for run in runs if run.launched_at is not None and not is_preflight(run)), default=None)
 
 
 def audit_due(state: State, campaign: CampaignRecord, circumstances: Circumstances, task: TaskCard
@@ -87,14 +97,25 @@ def stopped_due(state: State, campaign: CampaignRecord) -> Iterator[Event]:
     broken = broken_incentives(runs, campaign, AUDIT)
     if not broken:
         if campaign.status == "open":
-            why = stop_words(seen, "what was tried before training")
-            yield e.CampaignPaused(campaign=campaign.id, by="core", why=f"{why} — {seen[0].fix} — {LOOK}")
+            yield e.CampaignPaused(campaign=campaign.id, by="core", why=held_words(seen))
         return
     for trial in state.trials_of(campaign.id):
         if not trial.judged:
             yield e.TrialJudged(campaign=campaign.id, trial=trial.id, verdict="discard",
                                 why=f"never trained: the audit found {names(broken)}")
     yield e.CampaignClosed(campaign=campaign.id, outcome="failed", why=f"{stop_words(broken)} — {WAY_OUT}")
+
+
+def held_words(seen: Sequence[Finding]) -> str:
+    """Return why a campaign waits for a person before its first training."""
+    fix = (seen[0].fix,) if seen[0].fix else ()
+    return " — ".join((stop_words(seen, "what was tried before training"), *fix, LOOK))
+
+
+def held_by(runs: Iterable[Run], campaign: CampaignRecord) -> tuple[Finding, ...]:
+    """Return what a paused campaign waits for a person about; nothing where it was paused for something else."""
+    seen = broken_incentives(runs, campaign) if campaign.status == "paused" else ()
+    return seen if seen and campaign.paused_why == held_words(seen) else ()
 
 
 def broken_incentives(runs: Iterable[Run], campaign: CampaignRecord, kind: str = "") -> tuple[Finding, ...]:
@@ -111,10 +132,28 @@ def broken_incentives(runs: Iterable[Run], campaign: CampaignRecord, kind: str =
                  if finding.level == "error" and not is_overruled(finding.rule, allowed))
 
 
+def overruled_by(finding: Finding, campaign: CampaignRecord) -> str:
+    """Return by whom a campaign's finding was overruled, in words; "" where nobody has."""
+    if is_overruled(finding.rule, campaign.content.allow):
+        return "allowed by the campaign's file"
+    if is_overruled(finding.rule, campaign.allowed):
+        return f"let pass by {clean(campaign.allowed_by, 60) or 'a person'}"
+    return ""
+
+
 def stop_words(broken: Sequence[Finding], who: str = "the audit") -> str:
     """Return why an audit stops a campaign, the first finding in full."""
     more = f" (and {names(broken[1:])})" if len(broken) > 1 else ""
     return f"{who} found {broken[0].rule}: {broken[0].message}{more}"
+
+
+def remedy_words(runs: Iterable[Run]) -> str:
+    """Return the changes of one weight that an audit has computed, as a sentence; "" where there is none."""
+    audits = [run for run in runs if run.kind == AUDIT and run.outcome == "finished"]
+    found = [f"{finding.rule.removeprefix(REMEDY)} to {finding.value:g}"
+             for finding in (audits[-1].findings if audits else ())
+             if finding.rule.startswith(REMEDY) and finding.value is not None]
+    return f" The audit would change one weight: {', or '.join(found)}." if found else ""
 
 
 def names(findings: Sequence[Finding]) -> str:

@@ -123,7 +123,7 @@ class BudgetPart(Part):
     """What the campaign may spend; the first limit that is met ends it."""
 
     hours: Annotated[float, Field(gt=0, le=8760)] | None = Field(
-        default=None, description="Wall-clock hours from the first run. Left out: no limit.", examples=[8])
+        default=None, description="Wall-clock hours from the first training. Left out: no limit.", examples=[8])
     trials: Annotated[int, Field(ge=1, le=MAX_TRIALS), WHOLE] | None = Field(
         default=None, description="Settings to try. Left out: 1, or 4 a stage; a search needs it.", examples=[27])
     env_steps: Annotated[int, Field(ge=1, le=LARGEST_COUNT), WHOLE] | None = Field(

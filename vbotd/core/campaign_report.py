@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from vbotd.core.auditing import is_preflight, overruled_by
 from vbotd.core.report_best import best_from, changes_of, ranked
 from vbotd.core.report_causes import run_causes
 from vbotd.core.report_facts import Best, Facts
@@ -11,7 +12,7 @@ from vbotd.core.report_needs import gate_words
 from vbotd.core.wording import clean, code, count, counted, duration, escaped, interval, number, when, zone_name
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord
-from vbotd.domain.trial import Trial
+from vbotd.domain.trial import Run, Trial
 
 MOST_TRIALS = 200
 
@@ -57,6 +58,7 @@ def _lines(facts: Facts, record: CampaignRecord, closed: Stored) -> Iterator[str
     for cause in run_causes(runs):
         often = "once" if cause.count == 1 else f"{cause.count} times"
         yield f"- broke {often}: {escaped(cause.what)} ({', '.join(code(i) for i in cause.examples)})"
+    yield from _overruled(record, runs)
     for note in record.notes:
         yield f"- note: {escaped(note)}"
     yield ""
@@ -65,6 +67,15 @@ def _lines(facts: Facts, record: CampaignRecord, closed: Stored) -> Iterator[str
     yield from (_row(facts, record, trial) for trial in trials[:MOST_TRIALS])
     if len(trials) > MOST_TRIALS:
         yield f"| ... and {len(trials) - MOST_TRIALS} more: {code('vbotd explain ' + record.id)} | | | | |"
+
+
+def _overruled(record: CampaignRecord, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what was found before any training and was overruled, each rule once, and by whom."""
+    found = {finding.rule: (finding, run) for run in runs if is_preflight(run) for finding in run.findings
+             if finding.level == "error" and overruled_by(finding, record)}
+    for finding, run in found.values():
+        yield (f"- overruled: {code(finding.rule)}, {escaped(overruled_by(finding, record))}: "
+               f"{escaped(finding.message, 300)} ({code(run.id)})")
 
 
 def _best(best: Best) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from vbotd.core import agent_turns
 from vbotd.core.admission import admitted, refusal
 from vbotd.core.advance import failures_in_a_row
-from vbotd.core.auditing import broken_incentives
+from vbotd.core.auditing import held_by
 from vbotd.core.policy import REQUEST, WAITS, is_agent, ruling
 from vbotd.core.sighting import Circumstances, CommandSeen
 from vbotd.core.state import State
@@ -104,8 +104,13 @@ def _resume(state: State, seen: CommandSeen, circumstances: Circumstances) -> Ef
     if campaign.status != "paused":
         raise Refused(f"campaign '{campaign.id}' is {campaign.status}, not paused")
     forgiven = failures_in_a_row(state.trials_of(campaign.id))
-    allowed = tuple(finding.rule for finding in broken_incentives(
-        (run for run in state.runs.values() if run.campaign == campaign.id), campaign))
+    # Whoever pauses and resumes lets nothing pass that they may not have seen: then it waits again, and says for what.
+    runs = [run for run in state.runs.values() if run.campaign == campaign.id]
+    allowed = tuple(finding.rule for finding in held_by(runs, campaign))
+    deadline = circumstances.deadlines.get(campaign.id)
+    if allowed and deadline is not None and circumstances.now >= deadline:
+        raise Refused(f"the deadline {campaign.content.deadline} has come before anything was trained — cancel it, and "
+                      f"submit its file again with a later one and 'allow: [{', '.join(allowed)}]'")
     past = f", past {', '.join(allowed)}" if allowed else ""
     return campaign.id, f"{campaign.id} goes on{past}", [
         e.CampaignResumed(campaign=campaign.id, by=seen.principal, forgiven=forgiven, allowed=allowed)]

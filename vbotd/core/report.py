@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vbotd.core.auditing import clock_starts
 from vbotd.core.report_best import best_trials, is_current
 from vbotd.core.report_causes import causes
 from vbotd.core.report_facts import Facts, Note, Report, Running, Spent
@@ -75,7 +76,7 @@ def _wall_s(facts: Facts, run: Run) -> float:
 
 
 def _hours_left(facts: Facts, record: CampaignRecord) -> float | None:
-    started = min((r.launched_at for r in facts.runs_of(record.id) if r.launched_at is not None), default=None)
+    started = clock_starts(facts.runs_of(record.id))
     hours = record.content.budget.hours
     if hours is None or record.status == "closed":
         return None

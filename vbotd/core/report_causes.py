@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from vbotd.core.auditing import overruled_by
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import RECENT_S, Cause, Death, Facts
 from vbotd.core.wording import clean, counted, when
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
+from vbotd.domain.finding import Finding
 from vbotd.domain.trial import Run
 
 BAD_OUTCOMES = frozenset({"failed", "diverged", "lost"})
@@ -72,8 +74,15 @@ def _findings(facts: Facts) -> Iterator[_Found]:
         if run.is_live or _is_recent(facts, run.ended_at):
             for finding in run.findings:
                 if finding.level != "info":
-                    words = f"finding {finding.rule} ({finding.level}): {finding.message}"
+                    words = f"finding {finding.rule} ({_level(facts, run, finding)}): {finding.message}"
                     yield "finding", f"{finding.rule} {finding.level}", words, run.id
+
+
+def _level(facts: Facts, run: Run, finding: Finding) -> str:
+    """Return how grave a finding is, and who has overruled it where somebody has."""
+    record = next((record for record in facts.records if record.id == run.campaign), None)
+    past = overruled_by(finding, record) if record is not None and finding.level == "error" else ""
+    return f"{finding.level}, {past}" if past else finding.level
 
 
 def _from_events(facts: Facts) -> Iterator[_Found]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from vbotd.core.auditing import WAY_OUT, broken_incentives, names
+from vbotd.core.auditing import LOOK, WAY_OUT, broken_incentives, held_by, names, remedy_words
 from vbotd.core.judge import CONFIRM, gate_misses, scored_run, search_seed
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import Facts, Need
@@ -77,7 +77,13 @@ def request_words(asked: e.CommandAccepted) -> str:
 
 def _paused(facts: Facts) -> Iterator[Need]:
     for record in facts.records:
-        if record.status == "paused":
+        seen = held_by(facts.runs_of(record.id), record)
+        if seen:
+            fix = f" {clean(seen[0].fix, 250)}." if seen[0].fix else ""
+            yield Need(text=f"{record.id} waits for you before its first training ({names(seen)}): "
+                            f"{clean(seen[0].message, 240)}.{fix}{remedy_words(facts.runs_of(record.id))} {LOOK}",
+                       command=f"vbotd resume {record.id}", origin=event_about(facts, record.id, e.CampaignPaused))
+        elif record.status == "paused":
             yield Need(text=f"{record.id} is paused: {clean(record.paused_why)}",
                        command=f"vbotd resume {record.id}", origin=event_about(facts, record.id, e.CampaignPaused))
 

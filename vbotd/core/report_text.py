@@ -76,7 +76,7 @@ def cut(lines: Sequence[str], most: int, where: str = WHERE) -> list[str]:
 def _needs(report: Report) -> list[str]:
     if not report.needs:
         return ["Nothing needs you."]
-    return [f"{index}. {escaped(need.text, 500)} → {code(need.command)} ({_origin(need.origin)})"
+    return [f"{index}. {escaped(need.text, LONGEST_SENTENCE)} → {code(need.command)} ({_origin(need.origin)})"
             for index, need in enumerate(report.needs, start=1)]
 
 

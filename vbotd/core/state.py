@@ -97,7 +97,8 @@ def evolve_campaign(campaign: CampaignRecord, stored: Stored) -> CampaignRecord:
             return replace(campaign, status="paused", paused_from=campaign.status, paused_why=event.why)
         case e.CampaignResumed():
             return replace(campaign, status=campaign.paused_from or "open", paused_from=None, paused_why="",
-                           forgiven=event.forgiven, allowed=(*campaign.allowed, *event.allowed))
+                           forgiven=event.forgiven, allowed=(*campaign.allowed, *event.allowed),
+                           allowed_by=event.by if event.allowed else campaign.allowed_by)
         case e.CampaignAmended():
             return replace(campaign, content=replace(campaign.content, budget=_amended(
                 campaign.content.budget, event.budget)))

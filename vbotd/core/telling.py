@@ -29,7 +29,8 @@ def tell(event: Event) -> str:
         case e.CampaignAmended():
             return "budget: " + ", ".join(f"{clean(key, 40)} {value:g}" for key, value in event.budget.items())
         case e.CampaignResumed():
-            return f"by {clean(event.by, 60)}" if event.by else ""
+            past = f"past {clean(', '.join(event.allowed))}" if event.allowed else ""
+            return ", ".join(filter(None, (f"by {clean(event.by, 60)}" if event.by else "", past)))
         case e.CampaignClosed():
             best = f"; best {clean(event.champion, 80)}" if event.champion else ""
             return f"{event.outcome}: {clean(event.why)}{best}"

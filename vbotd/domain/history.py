@@ -34,7 +34,8 @@ class CampaignRecord:
     paused_from: CampaignStatus | None = None
     paused_why: str = ""
     forgiven: int = 0
-    allowed: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()  # findings of its preflights that were let pass, by `allowed_by`
+    allowed_by: str = ""
     closing_why: str = ""
     closed_at: float | None = None
     outcome: CampaignOutcome | None = None

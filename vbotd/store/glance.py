@@ -105,7 +105,8 @@ SELECT id, record ->> '$.score.value' AS value, record ->> '$.score.low', record
        record ->> '$.score.n'
 FROM trial WHERE campaign = ? AND value IS NOT NULL ORDER BY id = ? DESC, value * ? DESC, number LIMIT 1"""
 _RUNS = """
-SELECT min(record ->> '$.launched_at'), coalesce(sum(status = 'queued'), 0) FROM run WHERE campaign = ?"""
+SELECT min(CASE WHEN kind != 'audit' AND coalesce(record ->> '$.purpose', '') != 'preflight'
+           THEN record ->> '$.launched_at' END), coalesce(sum(status = 'queued'), 0) FROM run WHERE campaign = ?"""
 _LIVE = """
 SELECT id, kind, status, record ->> '$.threads', record ->> '$.started_at' FROM run
 WHERE status IN ('launching', 'running', 'stopping') ORDER BY rowid"""

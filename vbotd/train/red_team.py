@@ -129,7 +129,8 @@ def attack(spec: RunSpec, tell: Tell = lambda doing, share: None, search_s: floa
     if film is not None and best is not None and findings[0].level == "error":
         tell("films the best cheat", 0.9)
         shown, not_shown = range_.film(best, spec.seed + PROOF_SEED, film)
-        findings = (replace(findings[0], fix=f"{findings[0].fix}; the film: {shown}"),) if shown else findings
+        where = f"the film: {_below_home(film, spec.run)}{shown}" if shown else f"no film: {not_shown}"
+        findings = (replace(findings[0], fix=f"{findings[0].fix}; {where}"),)
     return {
         "version": 1, "task": spec.task, "params": dict(spec.params), "seed": spec.seed,
         "control_dt_s": proof.control_dt_s, "episode_s": proof.episode_s, "generations": done,
@@ -259,16 +260,23 @@ def judge(measured: Measured, cheats: tuple[Cheat, ...]) -> tuple[Finding, ...]:
         return (Finding(rule=f"{RULE}/unjudged", level="info", fix="try again on a machine with less to do",
                         message="no generation of cheats could be tried in the time there was"),)
     best = cheats[0]
-    facts = (f"a robot that {best.summary} does the task in {best.sums.success_rate:.0%} of its episodes and earns "
+    facts = (f"it {best.summary}, does the task in {best.sums.success_rate:.0%} of its episodes and earns "
              f"{num(best.sums.total)} in {best.sums.length_s:.1f} s ({payers(best.sums)}; {costs(best.sums, 1)}), "
              f"{num(best.sums.rate)} per second; '{ref.name}', which does it, {num(ref.total)} and {num(ref.rate)} "
              f"({payers(ref)})")  # fmt: skip
     if best.pay >= PAYS and measured.is_reliable:
         return (Finding(
-            rule=RULE, level="error", value=round(best.pay, 4), message=f"{facts}: {best.pay:.0%} for no success",
+            rule=RULE, level="error", value=round(best.pay, 4),
+            message=f"a robot that does not do the task is paid {best.pay:.0%} of what one is that does it, "
+                    f"most of it by {payers(best.sums, 1)}: {facts}",
             fix=f"lower what pays for it: {payers(best.sums, 1)}; or raise what only success is paid"),)  # fmt: skip
     return (Finding(rule=f"{RULE}/none", level="info", value=round(best.pay, 4),
                     message=f"the best cheat that was found is paid {best.pay:.0%} of what the task pays: {facts}"),)
+
+
+def _below_home(film: Path, run: str) -> str:
+    """Return where in the workspace a run's film is, for people who look for it; "" outside of one."""
+    return f"runs/{run}/" if film.parent.as_posix().endswith(f"/runs/{run}") else ""
 
 
 def _never(scene: Any) -> Any:
