@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.given import content
-from vbotd.core.retention import Kept, named, to_delete
+from vbotd.core.retention import MOST_HEADROOM, Kept, campaign_of, marks, named, to_delete
 from vbotd.domain.finding import Finding
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import CheckpointRef, Run
@@ -69,3 +69,54 @@ def test_a_source_of_a_warm_start_and_what_a_run_went_on_from_are_kept():
 def test_a_closed_campaign_with_a_live_run_is_left_alone():
     gone = to_delete(FILES, 1000, 1, (OLD,), (run("old/t002/train-s1-a1", status="running"),))
     assert gone == ()
+
+
+CAP = 1_600
+
+
+def test_a_sixteenth_of_the_cap_is_kept_free_before_anything_is_known() -> None:
+    assert (marks(CAP).high, marks(CAP).low) == (1_500, 1_400)
+
+
+def test_twice_what_was_written_between_two_looks_is_kept_free_and_never_more_than_a_quarter() -> None:
+    assert (marks(CAP, [10, 150, 20]).high, marks(CAP, [10, 150, 20]).low) == (1_300, 1_000)
+    assert marks(CAP, [5_000]).high == CAP - CAP * MOST_HEADROOM
+
+
+@given(st.lists(st.integers(0, 400), max_size=60))
+def test_the_cap_holds_at_every_moment_while_between_two_looks_no_more_comes_than_is_kept_free(
+        written: list[int]) -> None:
+    on_disk, grown = 0, [25]
+    for size in written:
+        size = min(size, CAP - marks(CAP, grown).high)
+        on_disk += size
+        assert on_disk <= CAP
+        grown.append(size)
+        levels = marks(CAP, grown)
+        if on_disk > levels.high:
+            files = [ckpt("old/t002/train-s1-a1", number, 1) for number in range(on_disk)]
+            on_disk -= sum(file.size for file in to_delete(files, on_disk, levels.low, (OLD,), ()))
+
+
+WHERE = st.sampled_from([f"{campaign}/{trial}/train-s1-a1" for campaign in ("old", "new", "open", "stranger")
+                         for trial in ("t001", "t002", "t003")])
+
+
+@given(st.lists(st.tuples(WHERE, st.integers(1, 50)), max_size=40), st.data(), st.integers(0, 400),
+       st.integers(1, 2_000))
+def test_what_is_needed_is_never_deleted_and_all_else_only_until_the_goal_is_reached(
+        written: list[tuple[str, int]], data: st.DataObject, grown: int, cap: int) -> None:
+    files = [ckpt(where, age, size) for age, (where, size) in enumerate(written)]
+    some = st.sets(st.sampled_from(files)) if files else st.just(set())
+    judged, peaks = data.draw(some), data.draw(some)
+    runs = [*(run("/".join(file.path.split("/")[:3]), checkpoint=CheckpointRef(path=file.path, sha256="", env_steps=1))
+              for file in judged),
+            *(run("/".join(file.path.split("/")[:3]), findings=(Finding(
+                rule="collapse", level="error", message="it fell", fix=f"go on from runs/{file.path}"),))
+              for file in peaks)]
+    total, goal = sum(file.size for file in files), marks(cap, [grown]).low
+    gone = set(to_delete(files, total, goal, (OLD, NEW, OPEN), runs))
+    may_go = {file for file in files if campaign_of(file.path) in ("old", "new") and "/t001/" not in file.path
+              and file not in judged and file not in peaks}
+    assert gone <= may_go
+    assert total - sum(file.size for file in gone) <= goal or gone == may_go

@@ -1,15 +1,20 @@
-"""The daemon itself under a fake clock: its own loop, store, plugin host, views, backups and retention, for a day.
+"""The daemon itself under a fake clock: its own loop, store, plugin host, views, backups and retention, for a week.
 
 Only two things are pretended: the clock, which moves when the loop would wait, and the place where runs execute, which
-leaves the folders that real runs leave. Between two ticks the world does what a day does to a daemon: campaigns
+leaves the folders that real runs leave. Between two ticks the world does what a week does to a daemon: campaigns
 arrive, disks fill up, writes and commits fail, the daemon is killed; and what must stay flat is looked at.
+
+The clock goes on to the next moment at which there is something to do: a run ends, a fault begins or is over, a file
+lies in the inbox, a report is to be written once more, and at the latest to when the report is due anyway.
 """
 
 from __future__ import annotations
 
 import gc
+import math
 import os
 import random
+import re
 import time
 from collections import Counter
 from contextlib import suppress
@@ -23,25 +28,32 @@ from tests.gauntlet.pretended_runs import CHECKPOINT_BYTES, PretendedRuns
 from vbotd import failpoint
 from vbotd.chaos.killing import resume_paused
 from vbotd.chaos.scratch import Scratch
+from vbotd.core.retention import Kept
 from vbotd.daemon import loop
 from vbotd.daemon.housekeeping import EVERY_S, Housekeeping
+from vbotd.daemon.room import Room
 from vbotd.daemon.watching import Watching
 from vbotd.errors import StoreError
 from vbotd.store.configuration import read_config
-from vbotd.store.files import UnreadableFile, read_json
 from vbotd.store.read import Reader
 
 DAY_S = 86400.0
-STEP_S = 20.0  # between two ticks; the report is due every half minute
+WEEK_S = 7 * DAY_S
+WORKING_DAYS = 6  # of a week; on the last one nothing new arrives
+IDLE_S = 30.0  # between two ticks, when nothing is to be done: as often as the report is due
+BUSY_S = 5.0  # while something waits to be decided
 CONFIG = f"slots: {SLOTS}\nfork_server: never\ncrash_calm_s: 0\nkeep_gb: {KEEP_GB}\nwatch: polling\n"
 CAMPAIGN_TRIALS = 12
 OPEN = 2
-FAULTS_A_DAY = 32  # of a shorter day, ten at least
+FAULTS_A_DAY = 24  # of a shorter time, ten at least
 FAULTS = ("kill", "kill", "no room for commits", "a commit fails", "a write fails", "an fsync fails", "the disk is low")
 RULES = {"no room for commits": "commit.before_end=ENOSPC@1+", "a commit fails": "commit.after_events=EIO",
          "a write fails": "write.before_rename=EIO", "an fsync fails": "write.before_fsync=ENOSPC"}
-LONGEST_TRAINING = 1 / 24  # of the day
+LONGEST_FAULT_S = 900.0
+DOWN_S = (1.0, 20.0)  # between a daemon's end and the next one's start
+LONGEST_TRAINING_S = 5400.0
 ENOUGH_BYTES, LITTLE_BYTES = 100 << 30, 12 << 20
+AT = re.compile(rb'"at": ([0-9.]+)')  # in the first line of wake_up.json
 
 
 class Killed(BaseException):
@@ -49,7 +61,7 @@ class Killed(BaseException):
 
 
 class Over(BaseException):
-    """The day is over."""
+    """The time is over."""
 
 
 class World:
@@ -61,12 +73,15 @@ class World:
         self.dice = random.Random(seed)
         self.now = self.began = time.time()
         self.until = self.began + seconds
-        self.runs = PretendedRuns(self.layout, self.dice, lambda: self.now, longest_s=LONGEST_TRAINING * seconds)
+        self.runs = PretendedRuns(self.layout, self.dice, lambda: self.now,
+                                  longest_s=min(LONGEST_TRAINING_S, seconds / 24.0))
         self.flat, self.faults = Flat(), Counter[str]()
-        self.ticks = self.daemons = self.dropped = 0
+        self.ticks = self.daemons = self.dropped = self.deleted_bytes = self.other_bytes = 0
         self.free = ENOUGH_BYTES
         self.fault_every = seconds / max(10.0, FAULTS_A_DAY * seconds / DAY_S)
+        self.measure_every = min(3600.0, seconds / 24.0)
         self.next_fault, self.fault_ends, self.cared_at, self.measured_at = self.now + self.fault_every, 0.0, 0.0, 0.0
+        self.miscounted = ""
         self.daemon: loop.Daemon | None = None
 
     # What the loop waits for.
@@ -79,7 +94,8 @@ class World:
             return True
         self.ticks += 1
         self.look()
-        self.pass_by(STEP_S)
+        self.pass_by(self.to_next())
+        self.look_at_report()
         if self.now >= self.until:
             raise Over
         self.arrive()
@@ -97,16 +113,25 @@ class World:
         """Move the clock."""
         self.now += seconds
 
+    def to_next(self) -> float:
+        """Return how long it is until there is something to do (seconds)."""
+        assert self.daemon is not None
+        daemon = self.daemon
+        waiting = daemon._later or daemon._reporting._dirty or not daemon._inbox.is_empty()
+        next_at = min(self.runs.next_end, self.next_fault, self.fault_ends or math.inf)
+        return BUSY_S if waiting else min(IDLE_S, max(1.0, next_at - self.now))
+
     # What happens.
 
     def arrive(self) -> None:
         """Hand campaigns in, so that a few are always open, and let paused ones go on."""
         assert self.daemon is not None
         waiting = len(list(self.layout.inbox.glob("*.yaml")))
-        if waiting + len(self.daemon.state.campaigns) < OPEN:
+        resting = (self.now - self.began) % WEEK_S >= WORKING_DAYS * DAY_S
+        if not resting and waiting + len(self.daemon.state.campaigns) < OPEN:
             self.dropped += 1
             self.scratch.drop(f"night-{self.dropped:04d}", trials=CAMPAIGN_TRIALS)
-        if self.ticks % 360 == 0:
+        if self.ticks % 240 == 0:
             resume_paused(self.scratch)
 
     def harm(self) -> None:
@@ -120,7 +145,7 @@ class World:
         self.next_fault = self.now + self.fault_every * self.dice.uniform(0.5, 1.5)
         if what == "kill":
             raise Killed
-        self.fault_ends = self.now + self.fault_every / 4
+        self.fault_ends = self.now + min(LONGEST_FAULT_S, self.fault_every / 4)
         if what == "the disk is low":
             self.free = LITTLE_BYTES
         else:
@@ -136,12 +161,8 @@ class World:
         assert self.daemon is not None
         if self.now - self.cared_at >= EVERY_S:
             self.cared_at = self.now
-            care = self.daemon._housekeeping
-            capped_at = care._capped_at
             with suppress(OSError):  # as its thread does: what fails is tried again
-                care._round(self.now)
-            if care._capped_at != capped_at:
-                self.flat.capped_bytes = max(self.flat.capped_bytes, size_of(self.layout.runs))
+                self.daemon._housekeeping._round(self.now)
 
     # What must stay flat.
 
@@ -149,16 +170,33 @@ class World:
         """Measure what must stay flat."""
         flat = self.flat
         flat.descriptors[len(os.listdir("/proc/self/fd"))] += 1
-        with suppress(UnreadableFile):
-            report = read_json(self.layout.wake_up_json, max_bytes=1 << 24)
-            flat.stale_s = max(flat.stale_s, round(self.now - (report or {"at": self.began})["at"], 3))
-        if self.now - self.measured_at >= 600.0:
+        if self.now - self.measured_at >= self.measure_every:
             self.measured_at = self.now
-            flat.runs_bytes = max(flat.runs_bytes, size_of(self.layout.runs))
-            flat.backups = max(flat.backups, len(list(self.layout.backups.glob("*.db"))))
-            flat.archived = max(flat.archived, len(list(self.layout.wake_up_archive.glob("*.md"))))
+            self.look_at_files()
             gc.collect()
             flat.memory.append(psutil.Process().memory_info().rss)
+        flat.runs_bytes = max(flat.runs_bytes, self.checkpoint_bytes + self.other_bytes)
+
+    def look_at_report(self) -> None:
+        """Take note of how old the report is, at the end of a time without a tick."""
+        with suppress(OSError), self.layout.wake_up_json.open("rb") as file:
+            said = AT.search(file.read(200))
+            assert said, "the report says when it was written"
+            self.flat.stale_s = max(self.flat.stale_s, round(self.now - float(said[1]), 3))
+
+    def look_at_files(self) -> None:
+        """Walk through the files, and compare the checkpoints there with those that were made and deleted."""
+        flat, there = self.flat, size_of(self.layout.runs, ".pt")
+        if there != self.checkpoint_bytes:
+            self.miscounted = f"{there:,} bytes of checkpoints lie in runs/, {self.checkpoint_bytes:,} were to be there"
+        self.other_bytes = size_of(self.layout.runs) - there
+        flat.backups = max(flat.backups, len(list(self.layout.backups.glob("*.db"))))
+        flat.archived = max(flat.archived, len(list(self.layout.wake_up_archive.glob("*.md"))))
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """The bytes of the checkpoints that lie there: those made without those deleted, which no walk could miss."""
+        return self.runs.checkpoints * CHECKPOINT_BYTES - self.deleted_bytes
 
 
 def live(folder: Path, seconds: float, seed: int) -> Lived:
@@ -178,29 +216,30 @@ def live(folder: Path, seconds: float, seed: int) -> Lived:
         champions = [run.checkpoint.path for record in records if record.status == "closed" and record.champion
                      for run in reader.runs(record.id) if run.trial == record.champion and run.checkpoint]
     gone = [path for path in champions if not (world.layout.runs / path).exists()]
-    made = world.runs.checkpoints * CHECKPOINT_BYTES
+    world.look_at_files()
     lived = Lived(seconds=world.now - world.began, ticks=world.ticks, trials=trials, daemons=world.daemons,
-                      faults=world.faults, flat=world.flat, deleted_bytes=made - size_of(world.layout.runs, ".pt"),
-                      wrong=())
-    lived.wrong = (*broken(lived), *(f"a champion's checkpoint was deleted: {path}" for path in gone[:3]))
+                  faults=world.faults, flat=world.flat, deleted_bytes=world.deleted_bytes, wrong=())
+    lived.wrong = (*broken(lived), *filter(None, [world.miscounted]),
+                   *(f"a champion's checkpoint was deleted: {path}" for path in gone[:3]))
     return lived
 
 
 def one_daemon(world: World) -> bool:
-    """Let one daemon live until it dies; True when the day is over."""
+    """Let one daemon live until it dies; True when the time is over."""
     world.daemons += 1
     daemon = loop.Daemon(world.layout, read_config(world.layout))
     daemon._launcher = world.runs  # type: ignore[assignment]
     daemon._wake = world  # type: ignore[assignment]
     daemon._watching = Watching(world.layout, now=lambda: world.now)
-    daemon._housekeeping = ByHand(world.layout, KEEP_GB)
+    daemon._housekeeping = ByHand(world)
     world.daemon = daemon
     try:
         daemon.run()
     except Over:
         return True
     except (Killed, StoreError):
-        world.pass_by(world.dice.uniform(1.0, STEP_S))
+        world.pass_by(world.dice.uniform(*DOWN_S))
+        world.look_at_report()
     finally:
         world.daemon = None
     return False
@@ -209,8 +248,26 @@ def one_daemon(world: World) -> bool:
 class ByHand(Housekeeping):
     """A housekeeping whose rounds the world calls, at the times of its own clock."""
 
+    def __init__(self, world: World) -> None:
+        super().__init__(world.layout, KEEP_GB)
+        self._room = Counted(world)
+
     def start(self) -> None:
         """Start no thread."""
 
     def stop(self) -> None:
         """Stop none."""
+
+
+class Counted(Room):
+    """Tells the world what it deletes."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.layout)
+        self._world = world
+
+    def look(self, now: float, cap_bytes: int) -> tuple[Kept, ...]:
+        """Keep to the cap, and tell."""
+        gone = super().look(now, cap_bytes)
+        self._world.deleted_bytes += sum(file.size for file in gone)
+        return gone

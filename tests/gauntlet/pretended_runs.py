@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,11 @@ class PretendedRuns:
         if run.kind == "train":
             (folder / EVENTS).write_bytes(VERSION)
         self._ends[run.token] = self._now() + self._dice.uniform(*(self._train_s if run.kind == "train" else OTHER_S))
+
+    @property
+    def next_end(self) -> float:
+        """The time at which the next run ends, infinity for none."""
+        return min((end for end in self._ends.values() if end > self._now()), default=math.inf)
 
     def tend(self) -> None:
         """Forget the runs that ended a day ago."""

@@ -2,7 +2,7 @@
 
 The world is a value too: a seeded dice decides which run ends when and how, when the daemon is killed and begins again
 from what the store would hold, when the disk fills up, when a plugin dies. The same seed is the same week. What values
-do not have, files, descriptors, a report, is looked at in a day of the daemon itself (`daemon_day.py`).
+do not have, files, descriptors, a report, is looked at in a week of the daemon itself (`daemon_day.py`).
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Week:
             self.closed += isinstance(event, e.CampaignClosed)
             if isinstance(event, e.RunEnded):
                 self.outcomes[event.outcome] += 1
+        if any(isinstance(event, e.CampaignClosed) for event in events):
+            self.done.forget_closed(self.state)
         for effect in plan(self.state, self.done, given):
             if isinstance(effect, Spawn):
                 self.done.spawned.add(effect.run.token)
@@ -108,11 +110,11 @@ class Week:
 
 
 def a_simulated_week(trial: Trial) -> Row:
-    """Live a week of ten thousand trials as values, a short one twice from the same seed, and beside it a day of the
+    """Live a week of ten thousand trials as values, a short one twice from the same seed, and beside it a week of the
     daemon itself with its files."""
     trials = trial.times(TRIALS, 15 * A_CAMPAIGN)
     lived, lives = side_by_side([
-        partial(daemon_day.live, trial.folder / "day", daemon_day.DAY_S * trial.share, trial.seed),
+        partial(daemon_day.live, trial.folder / "week", daemon_day.WEEK_S * trial.share, trial.seed),
         partial(_lives, trials, trial.seed)], trial.folder, 2)
     (one, peaks), (two, _), (other, _) = lives
     growth = max(peaks[len(peaks) // 2:]) / max(peaks[:len(peaks) // 2])
@@ -157,7 +159,7 @@ def live(trials: int, seed: int) -> tuple[Week, list[int]]:
         ticks += 1
         if ticks % 50 == 0:
             week.ends = {token: end for token, end in week.ends.items() if end > week.now - 86400.0}
-            peaks.append(len(pickle.dumps(week.state)))
+            peaks.append(len(pickle.dumps((week.state, week.done))))
         if ticks > 400 * trials:
             break
     return week, peaks if len(peaks) > 1 else [1, 1]

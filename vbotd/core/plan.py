@@ -72,6 +72,14 @@ class Done:
     pressed: set[tuple[str, str]] = field(default_factory=set)
     asked: set[tuple[object, ...]] = field(default_factory=set)
 
+    def forget_closed(self, state: State) -> None:
+        """Forget what was set going for campaigns and runs that the state holds no more: nothing asks for it again."""
+        tokens = {run.token for run in state.runs.values()}
+        self.spawned &= tokens
+        self.pressed = {pressed for pressed in self.pressed if pressed[0] in tokens}
+        # The second part of a key is the id of a campaign, or of a trial or run below it.
+        self.asked = {key for key in self.asked if str(key[1]).partition("/")[0] in state.campaigns}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:

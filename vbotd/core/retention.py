@@ -1,4 +1,7 @@
-"""Which checkpoints may go when the runs have outgrown their cap? Those that nothing true or planned depends on.
+"""Which checkpoints may go when the runs outgrow their cap, and when? Those that nothing true or planned depends on.
+
+The disk is looked at now and then, and what is written between two looks must stay below the cap, too: `marks` says
+how far below it the runs have to be, from what was written between the last looks.
 
 What is never deleted, however full it gets: anything of a campaign that is not closed (incumbents, paused trials,
 what a warm start may want), a champion's checkpoints, and what a verdict, an evaluation, a finding or another run's
@@ -13,6 +16,28 @@ from dataclasses import dataclass
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
 
+LEAST_HEADROOM, MOST_HEADROOM = 1 / 16, 1 / 4  # of the cap
+CAUTION = 2.0  # times what was written between any two of the last looks may come until the next one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Above `high` bytes checkpoints are deleted until `low` bytes are left, so that it is not done at every look."""
+
+    high: int
+    low: int
+
+
+def marks(cap_bytes: int, grown_bytes: Iterable[int] = ()) -> Marks:
+    """Return the marks for a cap, and for what was written between each two of the last looks (bytes).
+
+    While the next look finds at most CAUTION times the most of them, and no more than a quarter of the cap, the cap is
+    never exceeded: as long as there is something that may be deleted.
+    """
+    expected = CAUTION * max(grown_bytes, default=0)
+    headroom = min(cap_bytes * MOST_HEADROOM, max(cap_bytes * LEAST_HEADROOM, expected))
+    return Marks(high=int(cap_bytes - headroom), low=int(cap_bytes - 2.0 * headroom))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -22,13 +47,13 @@ class Kept:
     size: int
 
 
-def to_delete(files: Sequence[Kept], total_bytes: int, cap_bytes: int, records: Iterable[CampaignRecord],
+def to_delete(files: Sequence[Kept], total_bytes: int, goal_bytes: int, records: Iterable[CampaignRecord],
               runs: Iterable[Run]) -> tuple[Kept, ...]:
-    """Return the checkpoints to delete so that `total_bytes` comes under the cap, as far as that can be.
+    """Return the checkpoints to delete so that of `total_bytes` no more than the goal is left, as far as that can be.
 
     The campaigns that closed longest ago give first, and of a campaign the files in the order given.
     """
-    over = total_bytes - cap_bytes
+    over = total_bytes - goal_bytes
     if over <= 0:
         return ()
     runs = tuple(runs)

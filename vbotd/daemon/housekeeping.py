@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from vbotd.core.retention import Kept, to_delete
+from vbotd.daemon.room import Room
 from vbotd.errors import StoreError
 from vbotd.layout import Layout
 from vbotd.store.backup import back_up, backups
@@ -24,7 +24,6 @@ log = logging.getLogger("vbotd.daemon")
 
 EVERY_S = 60.0
 BACKUP_EVERY_S = 3600.0
-CAP_EVERY_S = 600.0
 LOG_BYTES = 64 << 20  # of one run's worker.log; beyond, the beginning and the end are kept
 AGENT_LOG_BYTES = 8 << 20  # of what the sessions of the agent loop say, likewise
 LOG_KEPT_BYTES = 1 << 20  # of each
@@ -37,7 +36,7 @@ class Housekeeping:
         self.keep_gb = keep_gb
         self._layout = layout
         self._end = threading.Event()
-        self._capped_at = 0.0
+        self._room = Room(layout)
         self._thread = threading.Thread(target=self._work, name="housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -73,9 +72,7 @@ class Housekeeping:
         for run in live:
             shorten(self._layout.run(run.id) / "worker.log")
         shorten(self._layout.state / "agent" / "agent.log", AGENT_LOG_BYTES)
-        if now - self._capped_at >= CAP_EVERY_S:
-            self._capped_at = now
-            cap(self._layout, int(self.keep_gb * 2**30))
+        self._room.look(now, int(self.keep_gb * 2**30))
 
 
 def shorten(path: Path, most_bytes: int = 0) -> bool:
@@ -99,38 +96,3 @@ def shorten(path: Path, most_bytes: int = 0) -> bool:
         log.warning("action=shorten file=%s error=%s", path, error)
         return False
     return True
-
-
-def cap(layout: Layout, cap_bytes: int) -> tuple[Kept, ...]:
-    """Delete the checkpoints that nothing depends on until `runs/` is under its cap; return what went."""
-    files, total = _measured(layout.runs)
-    if total <= cap_bytes:
-        return ()
-    with Reader(layout.store) as reader:
-        records = reader.records()
-        runs = [run for record in records for run in reader.runs(record.id)]
-    gone = to_delete(files, total, cap_bytes, records, runs)
-    for file in gone:
-        with suppress(FileNotFoundError):
-            (layout.runs / file.path).unlink()
-    left = total - sum(file.size for file in gone)
-    log.log(logging.WARNING if left > cap_bytes else logging.INFO,
-            "action=cap deleted=%d bytes=%d left=%d cap=%d", len(gone), total - left, left, cap_bytes)
-    return gone
-
-
-def _measured(runs: Path) -> tuple[list[Kept], int]:
-    """Return the checkpoints below a folder, the oldest first, and the size of everything in it."""
-    found: list[tuple[float, Kept]] = []
-    total = 0
-    for folder, _, names in os.walk(runs):
-        for name in names:
-            path = Path(folder, name)
-            try:
-                status = path.lstat()
-            except OSError:
-                continue
-            total += status.st_size
-            if name.startswith("ckpt_") and name.endswith(".pt"):
-                found.append((status.st_mtime, Kept(path=path.relative_to(runs).as_posix(), size=status.st_size)))
-    return [file for _, file in sorted(found, key=lambda item: item[0])], total

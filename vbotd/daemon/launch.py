@@ -64,7 +64,8 @@ class LocalLauncher:
         self._layout = layout
         self._forks: dict[int, ForkServer] = {}
         self._shims: dict[str, subprocess.Popen[bytes] | ForkedShim] = {}
-        self._adopted: set[str] = set()
+        self._known: set[str] = set()  # tokens of the runs that were started here, or seen in the last tick
+        self._looked: set[str] = set()  # since
         self._boot_id = shim.boot_id()
 
     def start(self, run: Run) -> None:
@@ -77,7 +78,7 @@ class LocalLauncher:
         failpoint.hit("launch.before_spawn")
         self._shims[run.token] = self._fork(run, folder) or self._spawn(run, folder)
         failpoint.hit("launch.after_spawn")
-        self._adopted.add(run.token)
+        self._looked.add(run.token)
 
     def _spawn(self, run: Run, folder: Path) -> subprocess.Popen[bytes]:
         with (folder / "shim.log").open("ab") as log:
@@ -111,13 +112,15 @@ class LocalLauncher:
             server.close()
 
     def tend(self) -> None:
-        """Reap the shims that have ended, so that none stays behind as a zombie."""
+        """Reap the shims that have ended, so that none stays behind as a zombie, and forget the runs that are over."""
+        self._known, self._looked = self._looked, set()
         for token in [token for token, process in self._shims.items() if process.poll() is not None]:
             del self._shims[token]
 
     def look(self, run: Run) -> RunSeen:
         """Read claim, lock, exit and result, in the order that makes 'free lock and no exit' final."""
         folder = self._layout.run(run.id)
+        self._looked |= {run.token} & self._known
         claim = _json(folder / shim.name_of("claim", run.launch))
         if claim is None and (run.started_at is not None or (
                 run.token in self._shims and not (folder / "spec.json").exists())):  # deleted before we saw a claim
@@ -127,8 +130,8 @@ class LocalLauncher:
         if claim.get("by") != "shim" or claim.get("token") != run.token:
             return RunSeen(run=run.id, claim="fenced", alive=False)
         alive = is_locked(folder / shim.name_of("alive.lock", run.launch))
-        adopted = run.token in self._adopted
-        self._adopted.add(run.token)
+        adopted = run.token in self._looked
+        self._looked.add(run.token)
         same_boot = claim.get("boot_id") == self._boot_id
         seen = {"run": run.id, "claim": "shim", "alive": alive, "pid": claim.get("pid"),
                 "claimed_at": claim.get("at"), "same_boot": same_boot, "adopted_here": adopted}

@@ -213,6 +213,9 @@ class Daemon:
                 self._host.block(item.event.plugin)
             elif self._questions.hooked("on_event", self.state.blocked):
                 self._questions.notice(item.event)
+        if any(isinstance(item.event, e.CampaignClosed) for item in stored):
+            self._done.forget_closed(self.state)
+            self._questions.forget_closed(self.state.runs)
         self._reporting.update(stored, now, self.state)
         self._waker.update(now)
 

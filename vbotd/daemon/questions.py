@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,10 @@ class Questions:
     def is_waiting(self) -> bool:
         """Say whether a plugin has a question to answer."""
         return bool(self._open)
+
+    def forget_closed(self, runs: Container[str]) -> None:
+        """Forget the runs that are none of these: those of campaigns that are over."""
+        self.followed = {run for run in self.followed if run in runs}
 
     def hooked(self, hook: str, blocked: frozenset[str]) -> tuple[str, ...]:
         """Return the plugins that answer a hook and are not blocked."""
