@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from vbotd.core.config import Config
@@ -16,6 +17,7 @@ SHORTEST = 6  # a shorter value would be found in innocent text
 # Names of environment variables that hold secrets, by the custom of those who choose such names.
 _SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|passphrase|credentials?)$")
 SHORTEST_SECRET = 8
+SHORT = 200  # characters: a longer text is seldom seen twice, and not worth the memory
 
 _LOOKS = re.compile("|".join((
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)",
@@ -37,12 +39,20 @@ _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}: ?//)[^\s/@:]+:[^\s/@(]+(
 
 def redact_text(text: str, known: Iterable[str] = ()) -> str:
     """Return a text without the secrets that are known by value, and without what looks like a key."""
+    return (_short_text if len(text) <= SHORT else _text)(text, tuple(known))
+
+
+def _text(text: str, known: tuple[str, ...]) -> str:
     for secret in sorted({each for each in known if len(each) >= SHORTEST}, key=len, reverse=True):
         text = _without_halves(text.replace(secret, MASK), secret)
     text = _LOOKS.sub(MASK, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
     text = _NAMED.sub(rf"\1\2{MASK}", text)
     return _USERINFO.sub(rf"\1{MASK}@", text)
+
+
+# A report says mostly what the last one said, half a minute ago: ids, names, short sentences.
+_short_text = lru_cache(maxsize=4096)(_text)
 
 
 def _without_halves(text: str, secret: str) -> str:

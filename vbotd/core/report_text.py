@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from vbotd.core.report_facts import Best, BestOf, Cause, Report, Running, Spent
@@ -58,7 +58,7 @@ def to_markdown(report: Report) -> str:
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the report as JSON values: `version`, then the fields of `Report` by name; texts are cleaned."""
-    return {"version": 1, **_plain(asdict(report))}
+    return {"version": 1, **_plain(report)}
 
 
 def _part(title: str, lines: Sequence[str], most: int) -> list[str]:
@@ -207,12 +207,14 @@ def _sections(sections: Iterable[tuple[str, Section]], room: int) -> list[str]:
 
 def _plain(value: Any) -> Any:
     """Return values that every JSON reader takes: clean texts, no number that is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
     if isinstance(value, str):
         return clean(value, LONGEST_SENTENCE)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

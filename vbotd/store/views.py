@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def _write_campaign(layout: Layout, reader: Reader, facts: Facts, report: Report
     spent = next((item for item in report.spent if item.campaign == record.id), None)
     best = next((item for item in report.bests if item.campaign == record.id), None)
     status = redact(_status(record, spent, best), secrets)
-    written += _write_changed(folder / "status.yaml", STATUS_HEAD + _yaml(status))
+    written += _write_changed(folder / "status.yaml", STATUS_HEAD + _yaml(json.dumps(status)))
     closed = [s for s in facts.events if isinstance(s.event, e.CampaignClosed) and s.event.campaign == record.id]
     if closed:
         mark = marker(closed[-1])
@@ -157,9 +158,11 @@ def _write_changed(path: Path, text: str) -> list[Path]:
     return [path]
 
 
-def _yaml(value: dict[str, Any]) -> str:
+@lru_cache(maxsize=64)  # most campaigns stand as they stood when they were written last
+def _yaml(value: str) -> str:
+    """Return a JSON text as YAML."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.dump(json.loads(value), Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def last_sections(layout: Layout) -> tuple[tuple[str, Section], ...]:
