@@ -1,9 +1,10 @@
-"""For plugins that ask for seeds: how many further ones would settle whether a trial is better than its reference?"""
+"""For plugins: which trial is the best, by the daemon's own rule, and how many further seeds would settle a verdict?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vbotd.core.judge import contenders, in_order, qualities
 from vbotd.core.verdict.claims import claim_of, claims_of
 from vbotd.core.verdict.ruling import HOPE, best_look
 from vbotd.domain.history import History
@@ -36,3 +37,14 @@ def further_pairs(history: History, trial: Trial, most: int) -> FurtherPairs | N
     had = len(claim.seeds)
     look, chance = best_look({look: chance for look, chance in claim.ruling.chances.items() if look - had <= most})
     return FurtherPairs(pairs=look - had, total=look, chance=chance) if chance >= HOPE else None
+
+
+def best_trial(history: History) -> Trial | None:
+    """Return the best trial as the report has it: the champion of a campaign that is over, else who would be it now."""
+    task, record = history.task, history.record
+    champion = next((trial for trial in history.trials if trial.id == record.champion), None)
+    if champion is not None or task is None:
+        return champion
+    trials = contenders(history.trials, history.campaign)
+    ranked = in_order(trials, task.metric, task.quality, qualities(trials, history.runs, task.quality))
+    return ranked[0] if ranked else None

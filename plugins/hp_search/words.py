@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from vbotd.domain.history import History
 from vbotd.domain.task import ParamValue
 from vbotd.domain.trial import Trial
+from vbotd.verdicts import best_trial
 
 from .confirm import baseline, reported, winner
 from .credit import credit_lines
 from .knowledge import Knowledge, knowledge
 from .options import Options
-from .results import Result, results_of, value_of
+from .results import Result, horizon_of, results_of
 from .rungs import bracket_of, is_halving, millions
 from .space import distance
 from .study import importances, method
@@ -23,9 +24,12 @@ NAMES = {"tpe": "TPE", "gp": "the Gaussian process", "cmaes": "CMA-ES", "auto": 
 
 
 def best_result(history: History) -> tuple[Trial, Result] | None:
-    """Return the best trial of those trained the longest, None before the first score; of equals the earlier."""
-    found = [(trial, known[-1]) for trial in history.trials if (known := results_of(history, trial))]
-    return max(found, key=lambda one: (one[1].env_steps, value_of(history, one[1]), -one[0].number), default=None)
+    """Return the trial that the report calls the best, and its score's result; None before the first score."""
+    best = best_trial(history)
+    known = results_of(history, best) if best is not None else ()
+    if best is None or not known:
+        return None
+    return best, next((result for result in reversed(known) if result.score == best.score), known[-1])
 
 
 def why(history: History, options: Options, known: Knowledge, params: Mapping[str, ParamValue],
@@ -135,7 +139,8 @@ def _campaign_lines(history: History, options: Options, skill: str) -> Iterator[
 def _best_line(history: History, best: Trial, result: Result) -> str:
     value, low, high = (_worth(history, one) for one in (result.score.value, result.score.low, result.score.high))
     tag = history.task.quality.tag if history.task and history.task.quality else ""
-    return (f"  - best: {_name(best)} {value} [{low}, {high}] of {result.score.n} episodes"
+    part = f", after {millions(result.env_steps)} env steps" if result.env_steps < horizon_of(history) else ""
+    return (f"  - best: {_name(best)} {value} [{low}, {high}] of {result.score.n} episodes{part}"
             + (f", {tag} {result.quality:.3g}" if result.quality is not None else "")
             + ": " + ", ".join(f"{key} {_value(best.params.get(key))}" for key in _keys(history)))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.core.given import TASK, content, ended, seen_file, step
-from vbotd.core.judge import CONFIRM, SCORE, best_of, default_opinion, qualities, reported, scored_run
+from vbotd.core.judge import CONFIRM, SCORE, best_of, default_opinion, in_order, qualities, reported, scored_run
 from vbotd.core.opinions import dissenting
 from vbotd.core.report_best import best_trials
 from vbotd.core.report_facts import Facts
@@ -212,11 +212,19 @@ def test_a_promoted_trial_is_the_best_and_a_best_that_was_luck_is_not():
     assert best_of((replace(third, verdict="discard"), replace(base, seeds=(1,))), TASK) == replace(base, seeds=(1,))
 
 
+def test_of_equal_scores_the_quality_decides_and_then_who_was_first():
+    metric, quality = TASK.metric, MetricCard(tag="eval/goal_s", direction="min")
+    trials = [trial(number, seeds=(1,), value=value) for number, value in ((1, 0.9), (2, 0.9), (3, 0.8), (4, 0.9))]
+    slow = {trials[0].id: 5.0, trials[1].id: 4.0, trials[2].id: 1.0}
+    assert [one.number for one in in_order(trials, metric, quality, slow)] == [2, 1, 4, 3]
+    assert [one.number for one in in_order(trials, metric, quality)] == [1, 2, 4, 3]
+
+
 def test_the_quality_is_of_the_search_seed():
     task = replace(TASK, quality=MetricCard(tag="eval/goal_s", direction="min"))
     one = trial(1)
     runs = [run(one, seed, None, metrics={"eval/goal_s": measured(seconds)}) for seed, seconds in ((1, 3.0), (11, 9.0))]
-    assert qualities((one,), runs, task) == {"n/t001": 3.0}
+    assert qualities((one,), runs, task.quality) == {"n/t001": 3.0}
 
 
 def test_the_report_shows_the_fresh_seeds_the_claim_and_what_one_seed_is_worth():

@@ -14,15 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vbotd.core.report_best import ranked
+from vbotd.core.report_facts import Facts
 from vbotd.domain.campaign import SkillUse, Stage
 from vbotd.domain.history import History
+from vbotd.domain.metric import MetricCard
 from vbotd.domain.skill import Exhausted
 from vbotd.domain.space import Dimension, SearchSpace
 from vbotd.domain.trial import Proposal
 from vbotd.host.discovery import Candidate
 from vbotd.host.loading import load
 from vbotd.host.view import HostView, Library
-from vbotd.testing import SPACE, check_plugin, make_history
+from vbotd.testing import SPACE, TASK, check_plugin, make_history
 
 FILE = Path(__file__).parents[2] / "plugins" / "hp_search" / "__init__.py"
 DEFAULTS = {"ppo.learning_rate": 3e-4, "reward.forward_velocity": 2.0, "ppo.epochs": 4}
@@ -147,6 +150,19 @@ def test_a_failed_trial_never_wins_and_has_no_number(skill: ModuleType) -> None:
     history = make_history([DEFAULTS, {**DEFAULTS, "ppo.epochs": 5}], [None, 0.0], skills=use())
     assert list(part("score").objectives(history)) == [history.trials[1].id]
     assert part("words").best_result(history)[0].id == history.trials[1].id
+
+
+def test_the_headline_names_the_trial_that_the_report_calls_the_best(skill: ModuleType) -> None:
+    task = replace(TASK, quality=MetricCard(tag="eval/time_to_goal_s", direction="min"))
+    points = [{**DEFAULTS, "ppo.epochs": epochs} for epochs in (4, 5, 6)]
+    made = make_history(points, [0.9, 0.9, 0.8], quality=[5.0, 4.0, 1.0], skills=use(), task=task)
+    made = replace(made, runs=tuple(replace(run, purpose="score") for run in made.runs))  # as the daemon names them
+    crowned = replace(made, record=replace(made.record, champion=made.trials[2].id))
+    for history, number in ((made, 2), (crowned, 3)):
+        facts = Facts(now=0.0, records=(history.record,), trials=history.trials, runs=history.runs,
+                      metrics={"toy": task.metric}, qualities={"toy": task.quality})
+        assert ranked(facts, history.record)[0].number == number
+        assert f"best: t00{number} " in "\n".join(skill.vbotd_wake_up([history]).lines)
 
 
 def test_a_failure_of_the_settings_is_worse_than_the_worst_for_the_sampler_alone(skill: ModuleType) -> None:

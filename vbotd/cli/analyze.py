@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def command(campaign: str, plot_path: Path | None, export_path: Path | None, cho
     metric = (metric_cards(layout) or {}).get(record.content.task, MetricCard(tag="eval/success_rate", unit="rate"))
     tried = [Tried(trial=t.id, params=t.proposal.params, score=t.score.value if t.score else None)
              for t in trials if t.judged]
-    found, best = importances(tried), _best(record, trials, runs, metric)
+    found, best = importances(tried), _best(
+        record, trials, runs, metric, metric_cards(layout, "quality") or {})
     notes = _notes(tried, best)
     if plot_path is not None:
         _plot(record, trials, found, metric, plot_path)
@@ -75,12 +76,13 @@ def command(campaign: str, plot_path: Path | None, export_path: Path | None, cho
         click.echo(f"\nwrote {export_path}\n\nnext:\n  vbotd check  {export_path}\n  vbotd submit {export_path}")
 
 
-def _best(record: CampaignRecord, trials: Sequence[Trial], runs: Sequence[Run], metric: MetricCard) -> list[Best]:
+def _best(record: CampaignRecord, trials: Sequence[Trial], runs: Sequence[Run], metric: MetricCard,
+          qualities: Mapping[str, MetricCard]) -> list[Best]:
     """Return the best scored trials, as the morning report shows them."""
     from vbotd.core.report_best import best_from, ranked
     from vbotd.core.report_facts import Facts
     facts = Facts(now=0.0, records=(record,), trials=tuple(trials), runs=tuple(runs),
-                  metrics={record.content.task: metric})
+                  metrics={record.content.task: metric}, qualities=qualities)
     return [best_from(facts, record, trial) for trial in ranked(facts, record)[:MOST_BEST]]
 
 

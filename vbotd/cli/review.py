@@ -74,6 +74,7 @@ def review(layout: Layout, reader: Reader, task: str) -> Reviewed:
         known = list(dict.fromkeys(record.content.task for record in records))
         raise NotFound(not_found_message("campaign on task", task, known, "'vbotd tasks' lists what can be trained"))
     facts = Facts(now=now(), records=tuple(own), metrics=metric_cards(layout),
+                  qualities=metric_cards(layout, "quality") or {},
                   trials=tuple(t for record in own for t in reader.trials(record.id)),
                   runs=tuple(r for record in own for r in reader.runs(record.id)))
     tops = [best_from(facts, record, trials[0]) for record in own if (trials := ranked(facts, record))]

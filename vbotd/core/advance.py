@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from vbotd.core.admission import admitted, task_of
 from vbotd.core.auditing import audit_due, clock_starts, is_awaited, is_preflight, stopped_due
-from vbotd.core.judge import CONFIRM, best_of, gate_misses, qualities, scored_run, search_seed
+from vbotd.core.judge import CONFIRM, best_of, contenders, gate_misses, qualities, scored_run, search_seed
 from vbotd.core.reward_budget import is_overruled
 from vbotd.core.sighting import Circumstances
 from vbotd.core.slots import choose_starts
@@ -120,7 +120,7 @@ def _closing_due(state: State, campaign: CampaignRecord, circumstances: Circumst
     if not all(trial.judged for trial in trials):
         return
     runs = [run for run in state.runs.values() if run.campaign == campaign.id]
-    champion = best_of(contenders(trials, campaign.content), task, qualities(trials, runs, task))
+    champion = best_of(contenders(trials, campaign.content), task, qualities(trials, runs, task.quality))
     if champion is None:
         yield e.CampaignClosed(campaign=campaign.id, outcome="failed",
                                why=f"{campaign.closing_why}; no trial has a score")
@@ -197,18 +197,6 @@ def _free_slots(state: State, campaign: CampaignRecord, slots: int) -> int:
 def proposes(campaign: CampaignRecord, circumstances: Circumstances) -> bool:
     """Say whether a campaign names a skill that proposes; without one its trials repeat the settings of the file."""
     return any(skill.name.replace("_", "-") not in circumstances.mute for skill in campaign.content.skills)
-
-
-def contenders(trials: tuple[Trial, ...], content: Campaign) -> tuple[Trial, ...]:
-    """Return the trials that the champion is one of: in a curriculum the newest of the furthest stage with a score.
-
-    Not the best: scores at a half-way difficulty, or of a trial that forgot the stages before, are no measure of it.
-    """
-    for stage in reversed(content.stages):
-        found = tuple(trial for trial in trials if trial.stage == stage.name and trial.score is not None)
-        if found:
-            return found[-1:]
-    return trials
 
 
 def all_done(trials: tuple[Trial, ...]) -> str:

@@ -15,14 +15,14 @@ from vbotd.core.verdict.lengths import SCORE, length_of, scores_by_length
 from vbotd.core.verdict.looks import FEWEST_PAIRS
 from vbotd.core.verdict.words import claim_words, verdict_of
 from vbotd.core.wording import counted, interval, is_rate, number
-from vbotd.domain.campaign import Gate
-from vbotd.domain.metric import Measurement
+from vbotd.domain.campaign import Campaign, Gate
+from vbotd.domain.metric import Measurement, MetricCard
 from vbotd.domain.skill import Opinion
 from vbotd.domain.task import TaskCard
 from vbotd.domain.trial import Run, Trial, Verdict
 
-__all__ = ["CONFIRM", "SCORE", "Reported", "best_of", "default_opinion", "gate_misses", "qualities", "rank_key",
-           "reported", "scored_run", "search_seed"]
+__all__ = ["CONFIRM", "SCORE", "Reported", "best_of", "contenders", "default_opinion", "gate_misses", "in_order",
+           "qualities", "reported", "scored_run", "search_seed"]
 
 CONFIRM = "confirm"  # purpose of the evaluation on fresh instances that is reported
 # Proved better than the baseline goes before any score of one seed, and what was discarded goes behind.
@@ -100,38 +100,54 @@ def default_opinion(trial: Trial, runs: Sequence[Run], others: Sequence[Trial], 
 
 
 def best_of(trials: Iterable[Trial], task: TaskCard, quality: Mapping[str, float] | None = None) -> Trial | None:
-    """Return the best scored trial: one proved better first, then by score, quality (by trial id), earlier number.
+    """Return the best scored trial, None where none has a score; `quality` by trial id."""
+    ranked = in_order(trials, task.metric, task.quality, quality)
+    return ranked[0] if ranked else None
 
-    Where the best score proved to be luck, so may the second best: then those with report seeds come first.
+
+def contenders(trials: Sequence[Trial], content: Campaign) -> Sequence[Trial]:
+    """Return the trials that the champion is one of: in a curriculum the newest of the furthest stage with a score.
+
+    Not the best: scores at a half-way difficulty, or of a trial that forgot the stages before, are no measure of it.
     """
-    scored = [t for t in trials if t.score is not None]
-    if not scored:
-        return None
-    was_best = max(scored, key=lambda t: rank_key(t, task, quality)[1:])
-    tested = [t for t in scored if len(t.seeds) > 1 and t.verdict != "discard"]
-    if was_best.verdict == "discard" and len(was_best.seeds) > 1 and tested:
-        scored = tested
-    return max(scored, key=lambda t: rank_key(t, task, quality))
+    for stage in reversed(content.stages):
+        found = tuple(trial for trial in trials if trial.stage == stage.name and trial.score is not None)
+        if found:
+            return found[-1:]
+    return trials
 
 
-def rank_key(trial: Trial, task: TaskCard, quality: Mapping[str, float] | None = None
-             ) -> tuple[int, float, float, int]:
-    """Return the sort key of a trial, larger is better; a trial without a score comes last."""
-    if trial.score is None:
-        return (-2, float("-inf"), 0.0, -trial.number)
-    sign = 1.0 if task.metric.direction == "max" else -1.0
-    worst = float("-inf")
-    q = (quality or {}).get(trial.id)
-    if task.quality is None or q is None:
-        second = worst if task.quality is not None and quality else 0.0
-    else:
-        second = q if task.quality.direction == "max" else -q
-    return (_STANDING.get(trial.verdict, 0), sign * trial.score.value, second, -trial.number)
+def in_order(trials: Iterable[Trial], metric: MetricCard, quality: MetricCard | None = None,
+             measured: Mapping[str, float] | None = None) -> list[Trial]:
+    """Return the scored trials, the best first: one rule for the champion, for reports and for what skills say.
+
+    One proved better comes first and a discarded one last, then by score, quality (`measured`, by trial id) and earlier
+    number. Where the best score proved to be luck, so may the second best: then those with report seeds come first.
+    A policy is a policy: this compares whatever is to be had, however long it was trained. Whether *settings* are
+    better is asked at equal lengths only (`default_opinion`), and a report says who was trained less far.
+    """
+    keys = {trial.id: _rank_key(trial, trial.score.value, metric, quality, measured)
+            for trial in trials if trial.score is not None}
+    scored = [trial for trial in trials if trial.id in keys]
+    was_best = max(scored, key=lambda trial: keys[trial.id][1:], default=None)
+    was_luck = was_best is not None and was_best.verdict == "discard" and len(was_best.seeds) > 1
+    tested = {trial.id for trial in scored if was_luck and len(trial.seeds) > 1 and trial.verdict != "discard"}
+    return sorted(scored, key=lambda trial: (trial.id in tested, *keys[trial.id]), reverse=True)
 
 
-def qualities(trials: Iterable[Trial], runs: Iterable[Run], task: TaskCard) -> dict[str, float]:
+def _rank_key(trial: Trial, score: float, metric: MetricCard, quality: MetricCard | None,
+              measured: Mapping[str, float] | None) -> tuple[int, float, float, int]:
+    """Return the sort key of a scored trial, larger is better; what was not measured comes behind what was."""
+    value = (measured or {}).get(trial.id)
+    second = float("-inf") if quality is not None and measured else 0.0
+    if quality is not None and value is not None:
+        second = value if quality.direction == "max" else -value
+    return (_STANDING.get(trial.verdict, 0), score if metric.direction == "max" else -score, second, -trial.number)
+
+
+def qualities(trials: Iterable[Trial], runs: Iterable[Run], quality: MetricCard | None) -> dict[str, float]:
     """Return the quality metric of each scored trial, by trial id."""
-    if task.quality is None:
+    if quality is None:
         return {}
     by_trial: dict[str, list[Run]] = {}
     for run in runs:
@@ -139,8 +155,8 @@ def qualities(trials: Iterable[Trial], runs: Iterable[Run], task: TaskCard) -> d
     found = {}
     for trial in trials:
         scored = scored_run(by_trial.get(trial.id, ()), seed=search_seed(trial))
-        if scored is not None and task.quality.tag in scored.metrics:
-            found[trial.id] = scored.metrics[task.quality.tag].value
+        if scored is not None and quality.tag in scored.metrics:
+            found[trial.id] = scored.metrics[quality.tag].value
     return found
 
 

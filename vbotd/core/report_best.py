@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vbotd.core.judge import CONFIRM, SCORE, reported, scored_run, search_seed
+from vbotd.core.judge import CONFIRM, SCORE, contenders, in_order, qualities, reported, scored_run, search_seed
 from vbotd.core.report_facts import RECENT_S, Best, BestOf, Facts
 from vbotd.core.trialplan import evaluated
 from vbotd.core.verdict.claims import claim_of, claims_of, spread_of
@@ -38,11 +38,12 @@ def is_current(facts: Facts, record: CampaignRecord) -> bool:
 
 
 def ranked(facts: Facts, record: CampaignRecord) -> list[Trial]:
-    """Return the scored trials of a campaign: the champion, then by score, then by number."""
-    sign = -1.0 if facts.metric_of(record).direction == "max" else 1.0
-    scored = [(trial, trial.score.value) for trial in facts.trials_of(record.id) if trial.score is not None]
-    scored.sort(key=lambda item: (item[0].id != record.champion, sign * item[1], item[0].number))
-    return [trial for trial, _ in scored]
+    """Return the scored trials of a campaign: the champion, then as the champion would be chosen."""
+    trials, quality = facts.trials_of(record.id), facts.quality_of(record)
+    measured = qualities(trials, facts.runs_of(record.id), quality)
+    found = in_order(trials, facts.metric_of(record), quality, measured)
+    first = {record.champion} if record.champion else {trial.id for trial in contenders(trials, record.content)}
+    return sorted(found, key=lambda trial: trial.id not in first)
 
 
 def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:

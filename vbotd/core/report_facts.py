@@ -65,6 +65,7 @@ class Facts:
     requests: tuple[Stored, ...] = ()
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict)
     metrics: Mapping[str, MetricCard] | None = None
+    qualities: Mapping[str, MetricCard] = field(default_factory=dict)
     cores: int = 1
     utc_offset_s: float = 0.0
 
@@ -79,6 +80,11 @@ class Facts:
     def metric_of(self, record: CampaignRecord) -> MetricCard:
         """Return the metric that the trials of a campaign are scored by."""
         return (self.metrics or {}).get(record.content.task, MetricCard(tag="eval/success_rate", unit="rate"))
+
+
+    def quality_of(self, record: CampaignRecord) -> MetricCard | None:
+        """Return the metric that decides between trials of equal score, None where the task has none."""
+        return self.qualities.get(record.content.task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

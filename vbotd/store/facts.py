@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from vbotd.core.report_facts import RECENT_S, REPORT_KINDS, Death, Facts, RejectedFile
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.skill import Section
+from vbotd.domain.trial import Run, Trial
 from vbotd.layout import Layout
 from vbotd.store.inbox import daemon_is_running
 from vbotd.store.present import heartbeats, metric_cards, usable_cores, utc_offset_s
@@ -24,20 +26,41 @@ MOST_DEATHS = 5
 MOST_REJECTED = 20
 
 
+@dataclass(slots=True)
+class Known:
+    """What was read of the campaigns in the last report: read again only where something has happened since."""
+
+    campaigns: dict[str, tuple[int, tuple[Trial, ...], tuple[Run, ...]]] = field(default_factory=dict)
+
+    def refresh(self, reader: Reader, campaigns: Iterable[str]) -> None:
+        """Read the trials and runs of these campaigns, and forget all others."""
+        found = {}
+        for campaign in campaigns:
+            known = self.campaigns.get(campaign)
+            # Order: the place first, so that what happens meanwhile is read again next time.
+            seq = reader.last_seq(campaign)
+            found[campaign] = known if known is not None and known[0] == seq else (
+                seq, reader.trials(campaign), reader.runs(campaign))
+        self.campaigns = found
+
+
 def gather(reader: Reader, layout: Layout, now: float, *, sections: Iterable[tuple[str, Section]] = (),
-           daemon_alive: bool | None = None) -> Facts:
-    """Return what the report is made of. `daemon_alive` None: look at the lock."""
+           daemon_alive: bool | None = None, known: Known | None = None) -> Facts:
+    """Return what the report is made of. `daemon_alive` None: look at the lock. `known` is brought up to date."""
+    known = known or Known()
     events = recent_events(reader, now)
     records = _records(reader, events, now)
-    runs = tuple(run for record in records for run in reader.runs(record.id))
+    known.refresh(reader, (record.id for record in records))
+    runs = tuple(run for _, _, some in known.campaigns.values() for run in some)
     return Facts(
         now=now, records=records, runs=runs,
-        trials=tuple(trial for record in records for trial in reader.trials(record.id)),
+        trials=tuple(trial for _, some, _ in known.campaigns.values() for trial in some),
         events=events, deaths=_deaths(reader, events),
         daemon_alive=daemon_is_running(layout) if daemon_alive is None else daemon_alive,
         rejected=_rejected(layout), sections=tuple(sections), requests=reader.open_requests(),
         heartbeats=heartbeats(layout, (run.id for run in runs if run.is_live)),
-        metrics=metric_cards(layout), cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
+        metrics=metric_cards(layout),
+        qualities=metric_cards(layout, "quality") or {}, cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
 
 
 def recent_events(reader: Reader, now: float) -> tuple[Stored, ...]:

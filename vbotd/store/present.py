@@ -36,8 +36,8 @@ def heartbeats(layout: Layout, runs: Iterable[str]) -> dict[str, Heartbeat]:
     return found
 
 
-def metric_cards(layout: Layout) -> dict[str, MetricCard] | None:
-    """Return the score of each task in the kept catalogue; None where there is no catalogue."""
+def metric_cards(layout: Layout, which: str = "metric") -> dict[str, MetricCard] | None:
+    """Return the score of each task in the kept catalogue, or its `quality`; None where there is no catalogue."""
     try:
         kept = read_json(layout.catalogue, max_bytes=LARGEST_CATALOGUE)
     except UnreadableFile:
@@ -45,7 +45,8 @@ def metric_cards(layout: Layout) -> dict[str, MetricCard] | None:
     tasks = kept.get("catalogue", {}).get("tasks") if kept and isinstance(kept.get("catalogue"), dict) else None
     if not isinstance(tasks, list):
         return None
-    return {str(task.get("name")): _metric(task.get("metric")) for task in tasks if isinstance(task, dict)}
+    return {str(task.get("name")): _metric(task.get(which)) for task in tasks
+            if isinstance(task, dict) and (which == "metric" or task.get(which))}
 
 
 def usable_cores(layout: Layout) -> int:
