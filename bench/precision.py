@@ -24,8 +24,8 @@ from vbotd.train.session import evaluate_here, train_here
 
 NETWORK = (256.0, 128.0, 64.0)
 TASKS = {  # by its name here: task, env steps, the metric
-    "walk": ("vbot_walk_flat", 1_000_000, "eval/success_rate"),
-    "section001": ("vbot_navigation_section001", 3_000_000, "eval/success_rate"),
+    "walk": ("vbot_walk_flat", 700_000, "eval/success_rate"),
+    "section001": ("vbot_navigation_section001", 1_000_000, "eval/success_rate"),
 }
 EPISODES = 512
 INSTANCES = 515_151

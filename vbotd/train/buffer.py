@@ -57,7 +57,6 @@ class Rollout:
         self.means = torch.zeros(length, num_envs, action_size)
         self.log_probs = torch.zeros(length, num_envs)
         self.values = torch.zeros(length, num_envs)
-        self.next_values = torch.zeros(length, num_envs)
         self.rewards = torch.zeros(length, num_envs)
         self.terminated = torch.zeros(length, num_envs, dtype=torch.bool)
         self.timed_out = torch.zeros(length, num_envs, dtype=torch.bool)

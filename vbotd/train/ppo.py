@@ -76,6 +76,7 @@ class Ppo:
         self.optimiser = self._fresh_optimiser()
         self.rollout = Rollout(settings.rollout, num_envs, obs_size, action_size)
         self.learning_rate = settings.learning_rate
+        self._cut_short: list[Tensor] = []  # observations [M, O] at the time-outs of a control step, of each with any
 
     @torch.inference_mode()
     def act(self, obs: np.ndarray, t: int) -> np.ndarray:
@@ -92,26 +93,24 @@ class Ppo:
 
     @torch.inference_mode()
     def record(self, result: StepResult, t: int) -> None:
-        """Remember what control step `t` led to.
-
-        Timeouts: the value of the terminal observation is taken here, before the reset's hides it.
-        """
+        """Remember what control step `t` led to; of time-outs the terminal observation, before the reset hides it."""
         r = self.rollout
         r.rewards[t] = torch.from_numpy(result.rewards)
         r.terminated[t] = torch.from_numpy(result.terminated)
         r.timed_out[t] = torch.from_numpy(result.timed_out)
-        r.next_values[t] = 0.0
         if len(result.terminal_obs):
-            values = self.policy.value(self.normaliser(torch.from_numpy(result.terminal_obs)))
-            r.next_values[t, r.timed_out[t]] = values
+            self._cut_short.append(torch.from_numpy(result.terminal_obs))
 
     @torch.inference_mode()
     def returns(self, last_obs: np.ndarray) -> None:
         """Fill advantages and targets [T, N]; `last_obs` [N, O] follows the rollout."""
         r, s = self.rollout, self.settings
         last_values = self.policy.value(self.normaliser(torch.from_numpy(last_obs)))
-        following = torch.cat([r.values[1:], last_values[None]])
-        next_values = torch.where(r.timed_out, r.next_values, following)
+        next_values = torch.cat([r.values[1:], last_values[None]])
+        if self._cut_short:
+            # One after the other by control step and robot, as the mask counts them.
+            next_values[r.timed_out] = self.policy.value(self.normaliser(torch.cat(self._cut_short)))
+            self._cut_short.clear()
         r.advantages[:], r.targets[:] = gae(
             r.rewards, r.values, next_values, r.terminated, r.timed_out, gamma=s.gamma, lam=s.gae_lambda
         )
