@@ -23,6 +23,7 @@ CHECKPOINTS = 8  # of a training; a verdict names the last one, and the others m
 ENV_STEPS = 1000
 SHORTEST_TRAINING = 1 / 6  # of the longest
 OTHER_S = (30.0, 120.0)
+REMEMBERED_S = 7200.0  # after the end of a run: no fault lasts as long
 NEVER_CLAIMS, REFUSED, VANISHES, FAILS = 0.01, 0.005, 0.02, 0.05
 EVENTS = "events.out.tfevents.1.host.1"
 
@@ -59,8 +60,8 @@ class PretendedRuns:
         return min((end for end in self._ends.values() if end > self._now()), default=math.inf)
 
     def tend(self) -> None:
-        """Forget the runs that ended a day ago."""
-        over = [token for token, end in self._ends.items() if end < self._now() - 86400.0]
+        """Forget the runs that ended long ago."""
+        over = [token for token, end in self._ends.items() if end < self._now() - REMEMBERED_S]
         for token in over:
             del self._ends[token]
             self._seen.pop(token, None)

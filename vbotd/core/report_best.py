@@ -49,7 +49,7 @@ def ranked(facts: Facts, record: CampaignRecord) -> list[Trial]:
 def best_from(facts: Facts, record: CampaignRecord, trial: Trial) -> Best:
     """Return what the report says of one scored trial."""
     assert trial.score is not None, "only scored trials are ranked"
-    runs = [run for run in facts.runs if run.trial == trial.id]
+    runs = facts.runs_of_trial(trial.id)
     score_run = _run_of_score(runs, trial, facts.metric_of(record).tag)
     confirm_run = scored_run(runs, CONFIRM, search_seed(trial))
     tag = score_tag(facts, record, trial.score, score_run)
@@ -109,9 +109,8 @@ def _alike(facts: Facts, record: CampaignRecord, trial: Trial) -> list[Trial]:
 
 def _scores_over_seeds(facts: Facts, trials: Sequence[Trial], tag: str) -> list[float]:
     """Return the scores of trials of the same settings, those of their further seeds with them."""
-    runs = {trial.id: [run for run in facts.runs if run.trial == trial.id] for trial in trials}
     further = [run.metrics[tag].value for trial in trials for seed in trial.seeds[1:]
-               if (run := scored_run(runs[trial.id], SCORE, seed)) is not None and tag in run.metrics]
+               if (run := scored_run(facts.runs_of_trial(trial.id), SCORE, seed)) is not None and tag in run.metrics]
     return [*(trial.score.value for trial in trials if trial.score is not None), *further]
 
 
@@ -127,5 +126,5 @@ def _expected(facts: Facts, record: CampaignRecord, trial: Trial) -> float | Non
 
 
 def _train_seeds(facts: Facts, trials: Sequence[Trial]) -> set[int]:
-    ids = {trial.id for trial in trials}
-    return {run.seed for run in facts.runs if run.trial in ids and run.kind == "train" and run.checkpoint is not None}
+    return {run.seed for trial in trials for run in facts.runs_of_trial(trial.id)
+            if run.kind == "train" and run.checkpoint is not None}

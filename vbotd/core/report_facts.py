@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from vbotd.core.heartbeat import Heartbeat
 from vbotd.domain.event import Stored
@@ -21,6 +21,17 @@ REPORT_KINDS = (
     "CampaignClosed", "NoteAdded", "ProposalRefused", "RunAdopted", "RunEnded", "RunFenced", "PluginFailed",
     "PluginBlocked", "CommandRefused",
 )
+
+
+T = TypeVar("T")
+
+
+def grouped(values: Iterable[T], key: Callable[[T], str]) -> dict[str, tuple[T, ...]]:
+    """Return the values by their key, those of one key in the order given."""
+    found: dict[str, list[T]] = {}
+    for value in values:
+        found.setdefault(key(value), []).append(value)
+    return {name: tuple(group) for name, group in found.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,7 @@ class Death:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that a report depends on.
+    """Everything that a report depends on. What belongs to whom is worked out once.
 
     `records` are the campaigns that are not closed and those closed lately, with all their `trials` and `runs`.
     `events` are the recent ones of REPORT_KINDS, in their order. `daemon_alive` is None where nobody looked.
@@ -68,14 +79,28 @@ class Facts:
     qualities: Mapping[str, MetricCard] = field(default_factory=dict)
     cores: int = 1
     utc_offset_s: float = 0.0
+    _trials: Mapping[str, tuple[Trial, ...]] = field(init=False, repr=False, compare=False)  # by campaign
+    _runs: Mapping[str, tuple[Run, ...]] = field(init=False, repr=False, compare=False)  # by campaign
+    _runs_of_trials: Mapping[str, tuple[Run, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the trials and runs by what they belong to."""
+        in_order = sorted(self.trials, key=lambda trial: trial.number)
+        object.__setattr__(self, "_trials", grouped(in_order, lambda trial: trial.campaign))
+        object.__setattr__(self, "_runs", grouped(self.runs, lambda run: run.campaign))
+        object.__setattr__(self, "_runs_of_trials", grouped(self.runs, lambda run: run.trial))
 
     def trials_of(self, campaign: str) -> tuple[Trial, ...]:
         """Return the trials of a campaign in the order of their numbers."""
-        return tuple(sorted((t for t in self.trials if t.campaign == campaign), key=lambda t: t.number))
+        return self._trials.get(campaign, ())
 
     def runs_of(self, campaign: str) -> tuple[Run, ...]:
         """Return the runs of a campaign in the order they were queued."""
-        return tuple(run for run in self.runs if run.campaign == campaign)
+        return self._runs.get(campaign, ())
+
+    def runs_of_trial(self, trial: str) -> tuple[Run, ...]:
+        """Return the runs of a trial in the order they were queued."""
+        return self._runs_of_trials.get(trial, ())
 
     def metric_of(self, record: CampaignRecord) -> MetricCard:
         """Return the metric that the trials of a campaign are scored by."""

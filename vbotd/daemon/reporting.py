@@ -12,6 +12,7 @@ from vbotd.domain import event as e
 from vbotd.domain.event import Stored
 from vbotd.errors import StoreDamaged
 from vbotd.layout import Layout
+from vbotd.store.facts import Known
 from vbotd.store.read import Reader
 from vbotd.store.sleepers import wake_sleepers
 from vbotd.store.views import write_views
@@ -33,6 +34,7 @@ class Reporting:
         self._written_at = self._took_s = 0.0
         self._dirty = True
         self._sections: object = ()
+        self._known = Known()
 
     def update(self, stored: Iterable[Stored], now: float, state: State, *, final: bool = False) -> None:
         """Take note of what was committed, and write when it is time."""
@@ -53,7 +55,7 @@ class Reporting:
         try:
             with Reader(self._layout.store) as reader:
                 write_views(self._layout, reader, now, sections=self._questions.sections, daemon_alive=alive,
-                            secrets=self.secrets)
+                            secrets=self.secrets, known=self._known)
             wake_sleepers(self._layout, now)
             self._written_at, self._dirty = now, False
         except StoreDamaged:  # a report that stands still would hide it; the next start says what to do

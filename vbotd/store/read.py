@@ -82,9 +82,10 @@ class Reader:
                          (*values, limit))
         return tuple(stored_of(row, self._path) for row in reversed(rows))
 
-    def last_seq(self) -> int:
-        """Return the place of the newest event, 0 for none."""
-        return int(self._one("SELECT coalesce(max(seq), 0) FROM event")[0])
+    def last_seq(self, campaign: str = "") -> int:
+        """Return the place of the newest event (of a campaign, its trials and runs), 0 for none."""
+        where, values = self._where(campaign, "", ())
+        return int(self._one(f"SELECT coalesce(max(seq), 0) FROM event WHERE 1{where}", values)[0])
 
     def answer(self, key: str) -> tuple[bool, str] | None:
         """Return (accepted, answer) of the command with this key, or None while it waits."""

@@ -28,7 +28,7 @@ from vbotd.domain import event as e
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.skill import Section
 from vbotd.layout import Layout
-from vbotd.store.facts import gather
+from vbotd.store.facts import Known, gather
 from vbotd.store.files import UnreadableFile, read_json, write_atomic
 from vbotd.store.read import Reader
 
@@ -38,12 +38,14 @@ STATUS_HEAD = "# A view of the event store: it may be deleted at any time, and c
 
 
 def write_views(layout: Layout, reader: Reader, now: float, sections: Iterable[tuple[str, Section]] = (), *,
-                daemon_alive: bool | None = None, secrets: Sequence[str] = ()) -> tuple[Path, ...]:
+                daemon_alive: bool | None = None, secrets: Sequence[str] = (), known: Known | None = None
+                ) -> tuple[Path, ...]:
     """Write the report and the campaigns' views where they differ from what stands there; return what was written.
 
-    They are redacted: of the `secrets`, which are known by value, and of what looks like a key.
+    They are redacted: of the `secrets`, which are known by value, and of what looks like a key. Who writes them again
+    and again keeps what is `known` from one time to the next.
     """
-    facts = gather(reader, layout, now, sections=sections, daemon_alive=daemon_alive)
+    facts = gather(reader, layout, now, sections=sections, daemon_alive=daemon_alive, known=known)
     report = build(facts)
     written = [*_write_wake_up(layout, report, secrets)]
     for record in facts.records:
