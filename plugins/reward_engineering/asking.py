@@ -10,8 +10,11 @@ from vbotd.domain.trial import Run, Trial
 
 from .hypotheses import ground_of
 from .options import Options
-from .plan import IDEAS, diagnoses
+from .plan import IDEAS, diagnoses, is_good_enough
 from .story import is_own, is_test, tell
+
+UNCLEAR = "not named yet: see the numbers"  # a behaviour that a model is told
+LONGEST = 400  # characters of evidence
 
 
 def follow_ups(run: Run, history: History, options: Options) -> list[FollowUp]:
@@ -19,16 +22,27 @@ def follow_ups(run: Run, history: History, options: Options) -> list[FollowUp]:
     trial = next((trial for trial in history.trials if trial.id == run.trial), None)
     if not options.ask_model or trial is None or history.task is None or not _is_due(run, trial, history, options):
         return []
-    seen = diagnoses(history, trial)
-    if not seen or any(one.kind == IDEAS for one in history.runs_of(trial.id)):
+    if any(one.kind == IDEAS for one in history.runs_of(trial.id)):
         return []
+    # A guard that stops a training early leaves no time to say what its robots do: then the numbers have to speak.
+    seen = diagnoses(history, trial)
+    if not seen and is_good_enough(history, options, trial):
+        return []
+    behaviour, evidence = (seen[0].behaviour, seen[0].evidence) if seen else (UNCLEAR, _numbers(run, history))
     ground = ground_of(history.task, trial.params, {})
     terms: dict[str, Any] = {
         term: {"weight": ground.weight(term), "low": card.low, "high": card.high, "summary": card.summary[:120]}
         for term, card in ground.cards.items()}
-    return [FollowUp(kind=IDEAS, purpose=IDEAS, why=f"what a model would change against {seen[0].behaviour}", spec={
-        "asks_model": True, "ideas": {"task": history.task.summary, "behaviour": seen[0].behaviour,
-                                      "evidence": seen[0].evidence[:400], "terms": terms}})]
+    return [FollowUp(kind=IDEAS, purpose=IDEAS, why=f"what a model would change: the robots are {behaviour}", spec={
+        "asks_model": True, "ideas": {"task": history.task.summary, "behaviour": behaviour,
+                                      "evidence": evidence[:LONGEST], "terms": terms}})]
+
+
+def _numbers(run: Run, history: History) -> str:
+    """Return what an evaluation measured, and what was found grave in the trainings of its trial, in words."""
+    found = [finding.message for training in history.runs_of(run.trial) if training.kind == "train"
+             for finding in training.findings if finding.level == "error"]
+    return "; ".join([*(f"{tag} {measured.value:.3g}" for tag, measured in run.metrics.items()), *found])
 
 
 def _is_due(run: Run, trial: Trial, history: History, options: Options) -> bool:

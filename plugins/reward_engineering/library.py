@@ -70,6 +70,7 @@ def _component(history: History, experiment: Experiment, diagnosis: Diagnosis | 
         "status": {"adopt": "adopted", "iterate": "adopted", "inconclusive": "inconclusive"}.get(
             decision.verdict, "rejected"),
         "task": task,
+        "source": experiment.source,
         "hypothesis": experiment.trial.proposal.why,
         "mechanism": f"{key} {before:g} → {after:g}",
         "change": {"before": before, "after": after, "factor": round(after / before, 6) if before else None},

@@ -14,6 +14,7 @@ from vbotd.hookspecs import Point
 
 from .diagnosis import Diagnosis, diagnose, from_gait, gravest_first
 from .hypotheses import Hypothesis, ground_of, ideas, untried
+from .matrix import is_promising
 from .options import Options
 from .signals import read
 from .story import SKILL, Experiment, Story, scores, tell
@@ -42,7 +43,7 @@ def next_moves(history: History, options: Options, look: Look, refuted: Refuted,
         return [Proposal(params=dict(story.base.proposal.params), proposer=SKILL, extends=story.base.id,
                          env_steps=_length(history, options),
                          why="the reward as it is, trained as long as a test of a change would be")]
-    if (done := _is_good_enough(history, options, story.base)):
+    if (done := is_good_enough(history, options, story.base)):
         return Exhausted(why=done)
     if len(story.experiments) >= options.most_changes:
         return Exhausted(why=f"{len(story.experiments)} changes were tested, as many as 'most_changes' allows")
@@ -99,8 +100,9 @@ def _baseline(history: History, options: Options) -> Proposal:
 
 def _more_seeds(experiment: Experiment, options: Options) -> Iterator[Proposal]:
     """Yield the further seeds of a change and of what it is compared with, the same for both."""
-    if not experiment.pairs:
-        return  # the first seed has yet to show whether it is worth more
+    pairs = experiment.pairs
+    if not pairs or (len(pairs) == 1 and not is_promising(pairs[0], options.gain)):
+        return  # the first seed has yet to show whether it is worth more, or has shown it and is judged in a moment
     first = experiment.trial.seeds[0] if experiment.trial.seeds else 0
     tried = max(len(experiment.trial.seeds), len(experiment.base.seeds))
     is_even = len(experiment.trial.seeds) == len(experiment.base.seeds)
@@ -115,7 +117,7 @@ def _more_seeds(experiment: Experiment, options: Options) -> Iterator[Proposal]:
                                f"seeds {', '.join(map(str, missing))} for {what}")
 
 
-def _is_good_enough(history: History, options: Options, base: Trial) -> str:
+def is_good_enough(history: History, options: Options, base: Trial) -> str:
     """Return why nothing is to be healed any more, "" while something is."""
     metric = history.task.metric if history.task else None
     found = list(scores(history, base).values())

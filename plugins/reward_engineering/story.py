@@ -38,6 +38,7 @@ class Experiment:
     pairs: tuple[Pair, ...]
     effects: tuple[SideEffect, ...]
     decision: Decision | None  # None: not enough is known yet
+    source: str = ""  # the way to the idea, as hypotheses.py names it: "inversion", "a model's idea", ...
     half_way: bool = False  # getting to the goal counts half, since the base has no success to compare with
 
     @property
@@ -92,6 +93,13 @@ def is_test(trial: Trial) -> bool:
     return is_own(trial) and AGAINST.match(trial.proposal.why) is not None
 
 
+def source_of(trial: Trial, key: str) -> str:
+    """Return by which way our test of a setting came to be, "" where its words do not say so."""
+    # The first such words are ours: what a model says comes after them.
+    found = re.search(rf"\. ([a-z' ]+): {re.escape(key)} ", trial.proposal.why)
+    return found[1] if found else ""
+
+
 def scores(history: History, trial: Trial) -> dict[int, float]:
     """Return the task's metric by seed, signed so that more is better; a run without one has no entry."""
     metric = history.task.metric if history.task else None
@@ -140,7 +148,7 @@ def _experiment(history: History, options: Options, trial: Trial, base: Trial) -
     if half_way:  # who does nothing at all does not fall either
         effects = tuple(replace(effect, is_major=False) for effect in effects)
     return Experiment(trial=trial, base=base, term=term, before=before, after=after, pairs=pairs, effects=effects,
-                      half_way=half_way,
+                      half_way=half_way, source=source_of(trial, PREFIX + term),
                       decision=_decision(history, options, trial, base, pairs, effects))
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from vbotd.domain.history import History
 
 from .diagnosis import Diagnosis
+from .plan import IDEAS
 from .story import Experiment, Story
 
 MOST_LINES = 15
+NO_MODEL = "no model is configured"
 
 
 def report_lines(told: Sequence[tuple[History, Story, Mapping[str, Diagnosis]]]) -> tuple[str, ...]:
@@ -37,14 +39,24 @@ def _campaign(history: History, story: Story, seen: Mapping[str, Diagnosis]) -> 
         yield f"- **{history.record.id}**"
     for experiment in story.experiments:
         yield f"  - {_name(experiment)}: {_outcome(experiment)}"
+    yield from _silent_model(history)
     base = story.base
     if story.experiments and base is not None:
         yield f"  - stands now: {base.id.rpartition('/')[2]}"
 
 
+def _silent_model(history: History) -> Iterator[str]:
+    """Say once that a model was asked and had no idea, and why; nobody is told of a model that nobody has."""
+    reasons = [run.reason for run in history.runs if run.kind == IDEAS and not run.findings and run.reason]
+    told = [reason for reason in reasons if NO_MODEL not in reason]
+    if told:
+        often = f" ({len(told)} times)" if len(told) > 1 else ""
+        yield f"  - a model was asked{often} and the search went on without it: {told[-1]}"
+
+
 def _name(experiment: Experiment) -> str:
     return (f"{experiment.trial.id.rpartition('/')[2]}, reward.{experiment.term} {experiment.before:g} → "
-            f"{experiment.after:g}")
+            f"{experiment.after:g}" + (f" ({experiment.source})" if experiment.source else ""))
 
 
 def _outcome(experiment: Experiment) -> str:

@@ -33,7 +33,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def vbotd(workspace: Workspace, *words: str) -> str:
     done = subprocess.run([sys.executable, "-m", "vbotd", *words], capture_output=True, text=True, check=False,
-                          cwd=workspace.home, timeout=60, env={
+                          cwd=workspace.home, timeout=120, env={
                               **os.environ, "VBOTD_HOME": str(workspace.home), "PYTHONPATH": str(ROOT)})
     assert done.returncode in (0, 3), done.stderr  # 3: it waits, since a busy daemon has not answered yet
     return done.stdout
@@ -45,16 +45,17 @@ def status_of(workspace: Workspace) -> str:
 
 def wait_for(workspace: Workspace, status: str) -> str:
     """Wait until the one campaign has a status, and return its id."""
-    wait_until(lambda: status_of(workspace) == status, 60.0)
+    wait_until(lambda: status_of(workspace) == status, 120.0)
     return workspace.records()[0].id
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_find_holds_the_campaign_over_two_deaths_until_a_person_lets_it_pass(workspace: Workspace) -> None:
     # Given a daemon that dies while the red team is at work,
     workspace.drop("watched.yaml", CAMPAIGN)
     first = workspace.start()
-    red = workspace.wait_for_run("running", kind="red-team", timeout_s=60.0)
+    red = workspace.wait_for_run("running", kind="red-team", timeout_s=120.0)
     workspace.kill(first)
     (workspace.home / "go").touch()
     # when the next one comes, the find is heard of, once, and the campaign waits; a third one waits, too.
@@ -62,13 +63,13 @@ def test_a_find_holds_the_campaign_over_two_deaths_until_a_person_lets_it_pass(w
     name = wait_for(workspace, "paused")
     workspace.kill(second)
     workspace.start()
-    wait_until(lambda: len(workspace.events("DaemonStarted")) == 3, 60.0)
+    wait_until(lambda: len(workspace.events("DaemonStarted")) == 3, 120.0)
     ended = workspace.runs()[red.id]
     assert (ended.outcome, ended.attempt, ended.purpose) == ("finished", 1, "preflight")
     film = f"runs/{red.id}/red_team.mp4"
     assert (workspace.home / film).exists()
     # Everybody is told what pays, where the film is, and what to do.
-    wait_until(lambda: "waits for you" in workspace.layout.wake_up.read_text(), 30.0)
+    wait_until(lambda: "waits for you" in workspace.layout.wake_up.read_text(), 120.0)
     for said in (workspace.layout.wake_up.read_text(), vbotd(workspace, "status"), vbotd(workspace, "explain", name)):
         assert "alive_reward 150" in said and film in said
         assert "vbotd resume" in said and "vbotd cancel" in said
@@ -76,7 +77,7 @@ def test_a_find_holds_the_campaign_over_two_deaths_until_a_person_lets_it_pass(w
     assert "reward-budget/red-team" in vbotd(workspace, "log")
     # An agent may only ask; what it asks for, a person lets pass.
     vbotd(workspace, "call", "resume", json.dumps({"key": "r1", "id": name}))
-    asked, = wait_until(lambda: workspace.events("CommandAccepted"), 30.0)
+    asked, = wait_until(lambda: workspace.events("CommandAccepted"), 120.0)
     assert (asked.verb, asked.principal) == ("request", "agent:call")
     assert status_of(workspace) == "paused"
     assert [run.kind for run in workspace.runs().values()] == ["audit", "red-team"]
@@ -90,15 +91,16 @@ def test_a_find_holds_the_campaign_over_two_deaths_until_a_person_lets_it_pass(w
     assert (record.outcome, record.champion) == ("finished", f"{name}/t001")
     passed = f"let pass by {resumed.by}"
     kept = workspace.layout.state / "campaigns" / name / "report.md"
-    wait_until(lambda: passed in workspace.layout.wake_up.read_text() and kept.exists(), 30.0)
+    wait_until(lambda: passed in workspace.layout.wake_up.read_text() and kept.exists(), 120.0)
     assert f"overruled: `reward-budget/red-team`, {passed}" in kept.read_text()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_waiting_campaign_that_is_cancelled_is_over_and_was_never_trained(workspace: Workspace) -> None:
     (workspace.home / "go").touch()
     workspace.drop("watched.yaml", CAMPAIGN)
-    workspace.run_until_idle()
+    workspace.run_until_idle(120.0)
     name = wait_for(workspace, "paused")  # a campaign that waits for a person keeps no daemon awake
     workspace.start()
     vbotd(workspace, "cancel", name)
@@ -106,4 +108,4 @@ def test_a_waiting_campaign_that_is_cancelled_is_over_and_was_never_trained(work
     record, = workspace.records()
     assert record.outcome == "cancelled"
     assert "train" not in {run.kind for run in workspace.runs().values()}
-    wait_until(lambda: "Nothing needs you." in workspace.layout.wake_up.read_text(), 30.0)
+    wait_until(lambda: "Nothing needs you." in workspace.layout.wake_up.read_text(), 120.0)

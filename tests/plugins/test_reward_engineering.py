@@ -267,3 +267,38 @@ def test_a_model_is_asked_once_of_what_stands_and_its_idea_is_tested_like_others
     quiet = Night(skill, healed, lazy_or_good, options={"ask_model": False})
     quiet.round()
     assert skill.vbotd_follow_up(next(run for run in quiet.runs if run.kind == "evaluate"), quiet.history) == []
+
+
+def test_a_model_is_told_the_numbers_where_nobody_has_named_what_the_robots_do(skill: ModuleType) -> None:
+    night = Night(skill, healed, lazy_or_good)
+    night.round()
+    collapse = Finding(rule="collapse", level="error", message="it has declined by 52 %", stop=True)
+    night.runs = [replace(run, findings=(collapse,) if run.kind == "train" else ()) for run in night.runs]
+    scored = next(run for run in night.runs if run.kind == "evaluate")
+    wanted, = skill.vbotd_follow_up(scored, night.history)
+    asked = wanted.spec["ideas"]
+    assert "not named" in asked["behaviour"] and "eval/success_rate 0." in asked["evidence"]
+    assert "declined by 52 %" in asked["evidence"]
+    fine = Night(skill, lambda params, seed: 0.95)
+    fine.round()
+    fine.runs = [replace(run, findings=()) for run in fine.runs]
+    assert skill.vbotd_follow_up(next(run for run in fine.runs if run.kind == "evaluate"), fine.history) == []
+
+
+def test_a_change_without_promise_gets_no_seeds_while_its_verdict_is_on_its_way(skill: ModuleType) -> None:
+    night = Night(skill, lambda params, seed: 0.1, lazy_or_good)
+    night.round()
+    night.round()
+    night.trials[-1] = replace(night.trials[-1], judged=False, verdict=None)
+    assert night.ask() == []
+
+
+def test_a_model_that_gave_nothing_is_told_of_once_and_one_that_nobody_has_is_not(skill: ModuleType) -> None:
+    night = Night(skill, healed, lazy_or_good)
+    night.round()
+    scored = next(run for run in night.runs if run.kind == "evaluate")
+    for reason, told in (("no idea: no model is configured - write one", False), ("no idea: HTTP 429", True)):
+        silent = replace(scored, id="night/t001/ideas", kind="ideas", purpose="", findings=(), reason=reason)
+        shown = replace(night.history, runs=(*night.runs, silent, silent))
+        text = "\n".join(skill.vbotd_wake_up([shown]).lines)
+        assert ("(2 times)" in text and reason in text) == told

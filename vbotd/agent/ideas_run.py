@@ -58,10 +58,11 @@ def ideas_of(endpoint: Endpoint, asked: Mapping[str, Any]) -> Iterator[dict[str,
     reply = post(replace(endpoint, timeout_s=min(endpoint.timeout_s, LONGEST_S)),
                  {"model": endpoint.model, "messages": messages})  # fmt: skip
     terms = asked.get("terms") or {}
-    for term, weight, why in list(_read(answer_in(reply, endpoint)))[:MOST]:
-        if term in terms and _is_allowed(weight, terms[term]):
-            yield {"rule": f"{RULE}/{term}"[:64], "level": "info", "value": weight,
-                   "message": f"hypothesis of the model '{clean(endpoint.model, 60)}': {clean(why, LONGEST_WHY)}"}
+    allowed = [idea for idea in _read(answer_in(reply, endpoint)) if idea[0] in terms
+               and _is_allowed(idea[1], terms[idea[0]])]
+    for term, weight, why in allowed[:MOST]:
+        yield {"rule": f"{RULE}/{term}"[:64], "level": "info", "value": weight,
+               "message": f"hypothesis of the model '{clean(endpoint.model, 60)}': {clean(why, LONGEST_WHY)}"}
 
 
 def _read(answer: str) -> Iterator[tuple[str, float, str]]:
