@@ -22,7 +22,10 @@ MOST_CLOSED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignGlance:
-    """A campaign in a line. `hours_left` None: no limit. `best` is the trial with the best selection score, "" none."""
+    """A campaign in a line. `hours_left` None: no limit. `best` is the trial with the best selection score, "" none.
+
+    While a campaign is open, trials of equal score are told apart by number here, and by quality in the report.
+    """
 
     id: str
     status: str
@@ -103,7 +106,9 @@ FROM trial WHERE campaign = ?"""
 _BEST = """
 SELECT id, record ->> '$.score.value' AS value, record ->> '$.score.low', record ->> '$.score.high',
        record ->> '$.score.n'
-FROM trial WHERE campaign = ? AND value IS NOT NULL ORDER BY id = ? DESC, value * ? DESC, number LIMIT 1"""
+FROM trial WHERE campaign = ? AND value IS NOT NULL
+ORDER BY id = ? DESC, CASE record ->> '$.verdict' WHEN 'promote' THEN 0 WHEN 'discard' THEN 2 ELSE 1 END,
+         value * ? DESC, number LIMIT 1"""
 _RUNS = """
 SELECT min(CASE WHEN kind != 'audit' AND coalesce(record ->> '$.purpose', '') != 'preflight'
            THEN record ->> '$.launched_at' END), coalesce(sum(status = 'queued'), 0) FROM run WHERE campaign = ?"""
