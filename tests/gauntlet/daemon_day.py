@@ -2,8 +2,9 @@
 
 Only three things are pretended: the clock, which moves when the loop would wait; the place where runs execute, which
 leaves the folders that real runs leave; and a disk that is fast, by leaving out every fsync, for no power is cut here
-(that, and what an fsync that fails does, are other rows). Between two ticks the world does what a week does to a daemon: campaigns
-arrive, disks fill up, writes and commits fail, the daemon is killed; and what must stay flat is looked at.
+(that, and what an fsync that fails does, are other rows). Between two ticks the world does what a week does to a
+daemon: campaigns arrive, disks fill up, writes and commits fail, the daemon is killed; and what must stay flat is
+looked at.
 
 The clock goes on to the next moment at which there is something to do: a run ends, a fault begins or is over, a file
 lies in the inbox, a report is to be written once more, and at the latest to when the report is due anyway.

@@ -23,6 +23,7 @@ CHECKPOINTS = 8  # of a training; a verdict names the last one, and the others m
 ENV_STEPS = 1000
 SHORTEST_TRAINING = 1 / 6  # of the longest
 OTHER_S = (30.0, 120.0)
+BEAT_EVERY_S = 90.0
 REMEMBERED_S = 7200.0  # after the end of a run: no fault lasts as long
 NEVER_CLAIMS, REFUSED, VANISHES, FAILS = 0.01, 0.005, 0.02, 0.05
 EVENTS = "events.out.tfevents.1.host.1"
@@ -37,6 +38,7 @@ class PretendedRuns:
         self._layout, self._dice, self._now = layout, dice, now
         self._ends: dict[str, float] = {}
         self._seen: dict[str, RunSeen] = {}
+        self._beaten: dict[str, float] = {}
         self.checkpoints = 0
 
     def start(self, run: Run) -> None:
@@ -65,6 +67,7 @@ class PretendedRuns:
         for token in over:
             del self._ends[token]
             self._seen.pop(token, None)
+            self._beaten.pop(token, None)
 
     def look(self, run: Run) -> RunSeen:
         """Return what there is to see of a live run; how it ended is decided once."""
@@ -74,10 +77,7 @@ class PretendedRuns:
         if self._now() < end:
             if run.kind == "train":
                 self._train(run, end)
-            # Not by our own way of writing: a worker is another process, and what fails in the daemon is not its own.
-            (self._layout.run(run.id) / "heartbeat.json").write_text(json.dumps({
-                "phase": "train", "env_steps": ENV_STEPS // 2, "total_env_steps": ENV_STEPS, "env_steps_per_s": 1.0,
-                "at": self._now()}))
+            self._beat(run)
             return RunSeen(run=run.id, claim="shim", alive=True, pid=7, claimed_at=self._now())
         if run.token not in self._seen:
             self._seen[run.token] = self._ended(run)
@@ -90,6 +90,16 @@ class PretendedRuns:
 
     def close(self) -> None:
         """The runs go on."""
+
+    def _beat(self, run: Run) -> None:
+        """Give a sign of life now and then: five minutes without one would be told."""
+        if self._now() - self._beaten.get(run.token, 0.0) < BEAT_EVERY_S:
+            return
+        self._beaten[run.token] = self._now()
+        # Not by our own way of writing: a worker is another process, and what fails in the daemon is not its own.
+        (self._layout.run(run.id) / "heartbeat.json").write_text(json.dumps({
+            "phase": "train", "env_steps": ENV_STEPS // 2, "total_env_steps": ENV_STEPS, "env_steps_per_s": 1.0,
+            "at": self._now()}))
 
     def _train(self, run: Run, end: float) -> None:
         """Write one more point of a curve that rises and never lies still."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from vbotd.core.auditing import clock_starts
 from vbotd.core.report_best import best_trials, is_current
 from vbotd.core.report_causes import causes
-from vbotd.core.report_facts import Facts, Note, Report, Running, Spent
+from vbotd.core.report_facts import BestOf, Facts, Note, Report, Running, Spent
 from vbotd.core.report_needs import needs
 from vbotd.core.report_text import to_json, to_markdown
 from vbotd.core.report_verdict import schedule_words, verdict
@@ -23,12 +23,13 @@ from vbotd.domain.trial import Run
 __all__ = ["Facts", "Report", "build", "to_json", "to_markdown"]
 
 
-def build(facts: Facts) -> Report:
-    """Return the report on the facts."""
+def build(facts: Facts, bests: tuple[BestOf, ...] | None = None) -> Report:
+    """Return the report on the facts. `bests` are their best trials, where they have been worked out before."""
     live = [run for run in facts.runs if run.is_live]
     return Report(
         at=facts.now, utc_offset_s=facts.utc_offset_s, verdict=verdict(facts), daemon=_daemon(facts),
-        needs=needs(facts), bests=best_trials(facts), causes=causes(facts), spent=tuple(_spent(facts)),
+        needs=needs(facts), bests=best_trials(facts) if bests is None else bests, causes=causes(facts),
+        spent=tuple(_spent(facts)),
         running=tuple(_running(facts, run) for run in live), cores=facts.cores,
         cores_busy=sum(run.threads for run in live), sections=facts.sections, notes=_notes(facts),
         commands=tuple(_commands(facts)), fingerprint=_fingerprint(facts))

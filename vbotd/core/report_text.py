@@ -58,7 +58,7 @@ def to_markdown(report: Report) -> str:
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the report as JSON values: `version`, then the fields of `Report` by name; texts are cleaned."""
-    return {"version": 1, **_plain(report)}
+    return {"version": 1, **plain(report)}
 
 
 def _part(title: str, lines: Sequence[str], most: int) -> list[str]:
@@ -205,16 +205,16 @@ def _sections(sections: Iterable[tuple[str, Section]], room: int) -> list[str]:
     return [*lines, "", f"... and {counted(left_out, 'more section')} of plugins: {code(WHERE)}"] if left_out else lines
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return values that every JSON reader takes: clean texts, no number that is not finite."""
     if isinstance(value, str):
         return clean(value, LONGEST_SENTENCE)
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

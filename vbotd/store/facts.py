@@ -6,10 +6,11 @@ Reads: `state/vbotd.db`, `state/vbotd.lock`, `state/catalogue.json`, `state/reje
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from vbotd.core.report_facts import RECENT_S, REPORT_KINDS, Death, Facts, RejectedFile
+from vbotd.core.report_facts import RECENT_S, REPORT_KINDS, BestOf, Death, Facts, RejectedFile
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
 from vbotd.domain.history import CampaignRecord
@@ -24,20 +25,59 @@ MOST_CLOSED = 8  # closed campaigns in a report; older ones are for `vbotd revie
 MOST_EVENTS = 100  # of each kind
 MOST_DEATHS = 5
 MOST_REJECTED = 20
+READ_ANEW_S = 600.0  # though nothing has happened: what is too old for a report leaves it, and damage is noticed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a report reads from the store, as it stood at an event."""
+
+    records: tuple[CampaignRecord, ...]
+    trials: tuple[Trial, ...]
+    runs: tuple[Run, ...]
+    events: tuple[Stored, ...]
+    deaths: tuple[Death, ...]
+    requests: tuple[Stored, ...]
 
 
 @dataclass(slots=True)
 class Known:
-    """What was read of the campaigns in the last report: read again only where something has happened since."""
+    """What the last report was made of: read and worked out again only where something has happened since.
 
+    For one store; it holds no more than a report does.
+    """
+
+    read_at: float = 0.0
+    seq: int = -1
+    past: Past | None = None
     campaigns: dict[str, tuple[int, tuple[Trial, ...], tuple[Run, ...]]] = field(default_factory=dict)
+    bests: tuple[Past, tuple[BestOf, ...]] | None = None  # of which past
+    told: tuple[tuple[BestOf, ...], tuple[str, ...], Any] | None = None  # those bests, the secrets, both as JSON
+    fingerprint: Sequence[str] | None = None  # of the report that was written last
 
-    def refresh(self, reader: Reader, campaigns: Iterable[str]) -> None:
+    def past_at(self, reader: Reader, now: float) -> Past:
+        """Return what the store holds for a report: what is known, unless something has happened or it is old."""
+        # Order: the place first, so that what happens meanwhile is read again next time.
+        seq = reader.last_seq()
+        if self.past is None or seq != self.seq or not 0.0 <= now - self.read_at < READ_ANEW_S:
+            self.past = self._read(reader, now)
+            self.seq, self.read_at = seq, now
+        return self.past
+
+    def _read(self, reader: Reader, now: float) -> Past:
+        events = recent_events(reader, now)
+        records = _records(reader, events, now)
+        self._refresh(reader, (record.id for record in records))
+        return Past(
+            records=records, events=events, deaths=_deaths(reader, events), requests=reader.open_requests(),
+            trials=tuple(trial for _, some, _ in self.campaigns.values() for trial in some),
+            runs=tuple(run for _, _, some in self.campaigns.values() for run in some))
+
+    def _refresh(self, reader: Reader, campaigns: Iterable[str]) -> None:
         """Read the trials and runs of these campaigns, and forget all others."""
         found = {}
         for campaign in campaigns:
             known = self.campaigns.get(campaign)
-            # Order: the place first, so that what happens meanwhile is read again next time.
             seq = reader.last_seq(campaign)
             found[campaign] = known if known is not None and known[0] == seq else (
                 seq, reader.trials(campaign), reader.runs(campaign))
@@ -47,18 +87,12 @@ class Known:
 def gather(reader: Reader, layout: Layout, now: float, *, sections: Iterable[tuple[str, Section]] = (),
            daemon_alive: bool | None = None, known: Known | None = None) -> Facts:
     """Return what the report is made of. `daemon_alive` None: look at the lock. `known` is brought up to date."""
-    known = known or Known()
-    events = recent_events(reader, now)
-    records = _records(reader, events, now)
-    known.refresh(reader, (record.id for record in records))
-    runs = tuple(run for _, _, some in known.campaigns.values() for run in some)
+    past = (known or Known()).past_at(reader, now)
     return Facts(
-        now=now, records=records, runs=runs,
-        trials=tuple(trial for _, some, _ in known.campaigns.values() for trial in some),
-        events=events, deaths=_deaths(reader, events),
+        now=now, records=past.records, runs=past.runs, trials=past.trials, events=past.events, deaths=past.deaths,
         daemon_alive=daemon_is_running(layout) if daemon_alive is None else daemon_alive,
-        rejected=_rejected(layout), sections=tuple(sections), requests=reader.open_requests(),
-        heartbeats=heartbeats(layout, (run.id for run in runs if run.is_live)),
+        rejected=_rejected(layout), sections=tuple(sections), requests=past.requests,
+        heartbeats=heartbeats(layout, (run.id for run in past.runs if run.is_live)),
         metrics=metric_cards(layout),
         qualities=metric_cards(layout, "quality") or {}, cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
 
