@@ -116,7 +116,7 @@ def test_precisions_are_judged_by_the_lower_bound_over_paired_seeds(
     precision = bench("precision")
     scores = {"float32": [0.9, 0.8, 0.9], "bfloat16": [0.9, 0.82, 0.88]}
     monkeypatch.setattr(precision, "one", lambda name, seed, kind, threads: {
-        "score": scores[kind][seed - 1], "env_steps_per_s": 150.0 if kind == "bfloat16" else 100.0})
+        "score": scores[kind][seed - 1], "quality": 0.1, "env_steps_per_s": 150.0 if kind == "bfloat16" else 100.0})
     row = precision.row("walk", 3, 1)
     assert row["difference"] == 0.0 and row["speed"] == 1.5 and row["passed"]
     scores["bfloat16"] = [0.5, 0.82, 0.88]

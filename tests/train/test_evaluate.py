@@ -9,7 +9,7 @@ import pytest
 from vbotd.core import interval
 from vbotd.train import worker
 from vbotd.train.checkpoint import read_index
-from vbotd.train.evaluate import instance_draws
+from vbotd.train.evaluate import Episodes, instance_draws
 from vbotd.train.runio import RunFolder
 
 SHORT = {"env.episode_s": 0.6, "env.command_s": 0.2, "ppo.hidden": [16, 16], "ppo.rollout": 4}
@@ -86,3 +86,13 @@ def test_mean_interval_by_hand():
     measured = interval.of_mean([1.0, 2.0, 3.0, 4.0])
     assert measured["value"] == 2.5
     assert measured["high"] - 2.5 == pytest.approx(3.182 * np.std([1, 2, 3, 4], ddof=1) / 2, rel=0.01)
+
+
+def test_what_is_left_shrinks_as_episodes_end_early():
+    episodes = Episodes(10)
+    assert episodes.most_env_steps(wanted=6, done_control_steps=0, episode_steps=100) == 1000
+    episodes.env_steps = 6 * 40
+    episodes.done[:4] = True  # after 40 control steps each
+    assert episodes.most_env_steps(wanted=6, done_control_steps=40, episode_steps=100) == 240 + 2 * 60 + 4 * 100
+    episodes.env_steps, episodes.done[:] = 500, True
+    assert episodes.most_env_steps(wanted=10, done_control_steps=100, episode_steps=100) == 500

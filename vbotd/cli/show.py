@@ -74,8 +74,9 @@ def heartbeat_cells(beat: Heartbeat | None, now: float) -> tuple[str, str, str, 
     share = beat.env_steps / beat.total_env_steps if beat.total_env_steps > 0 else 0.0
     success = "-" if beat.success_rate is None else number(beat.success_rate, "_rate")
     silent = f" (silent for {duration(now - beat.at)})" if now - beat.at > 60 else ""
-    return (f"{progress_bar(min(1.0, share))} of {count(beat.total_env_steps)}", f"{count(beat.env_steps_per_s)}/s",
-            f"{duration(beat.remaining_s)}{silent}", success)
+    rate = f"{count(beat.env_steps_per_s)}/s" if beat.env_steps_per_s > 0 else "-"  # an evaluation says none
+    left = duration(beat.remaining_s) if beat.remaining_s is not None else "-"
+    return f"{progress_bar(min(1.0, share))} of {count(beat.total_env_steps)}", rate, f"{left}{silent}", success
 
 
 def text(value: object, most: int = 200) -> str:

@@ -180,8 +180,8 @@ def _running(run: Running) -> str:
         return f"- now: {code(run.run)} ({run.status}), no heartbeat yet"
     success = ("" if run.success_rate is None else
                f", {number(run.success_rate, '_rate')} of its exploring episodes succeed")
-    return (f"- now: {code(run.run)}: {run.share * 100:.1f} % of {count(run.total_env_steps)} env steps at "
-            f"{count(run.env_steps_per_s)}/s, {duration(run.left_s)} left{success} "
+    rate = f" at {count(run.env_steps_per_s)}/s, {duration(run.left_s)} left" if run.env_steps_per_s else ""
+    return (f"- now: {code(run.run)}: {run.share * 100:.1f} % of {count(run.total_env_steps)} env steps{rate}{success} "
             f"(its heartbeat, {duration(run.heartbeat_age_s)} ago)")
 
 

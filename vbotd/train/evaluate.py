@@ -57,6 +57,14 @@ class Episodes:
             column[rows[new]] = values[new]
         self.done[rows[new]] = True
 
+    def most_env_steps(self, wanted: int, done_control_steps: int, episode_steps: int) -> int:
+        """Return how many there will be if no open episode ends early.
+
+        `wanted` episodes belong to this block and those before it, which is `done_control_steps` into its own.
+        """
+        in_block, later = int((~self.done[:wanted]).sum()), self.num_asked - wanted
+        return self.env_steps + in_block * (episode_steps - done_control_steps) + later * episode_steps
+
     def metrics(self) -> dict[str, Measured]:
         """Return `eval/*` of the episodes that have ended, with 95 % intervals."""
         ended = {name: tuple(column[self.done].tolist()) for name, column in self.columns.items()}
@@ -113,20 +121,21 @@ def _run_block(
     wanted = min(first + len(draws), accounts.num_asked)
     slots = (first + np.arange(len(draws))) % BLOCK
     batch = torch.zeros(BLOCK, obs.shape[1])
-    for _ in range(env.options.episode_steps):
+    for k in range(env.options.episode_steps):
         batch[slots] = torch.from_numpy(obs)
         result = env.step(policy.mean(normaliser(batch)).numpy()[slots])
         obs = result.obs
         accounts.env_steps += int((~accounts.done[first:wanted]).sum())
         if result.finished is not None:
             accounts.add(result.finished, first)
-        folder.heartbeat(
-            phase="evaluate",
-            env_steps=accounts.env_steps,
-            total_env_steps=accounts.num_asked * env.options.episode_steps,
-            env_steps_per_s=0.0,
-            success_rate=None,
-        )
+        if folder.heartbeat_due():
+            folder.heartbeat(
+                phase="evaluate",
+                env_steps=accounts.env_steps,
+                total_env_steps=accounts.most_env_steps(wanted, k + 1, env.options.episode_steps),
+                env_steps_per_s=0.0,  # what is left is only a bound, and the daemon would wait for it
+                success_rate=None,
+            )
         if accounts.done[first:wanted].all():
             break
         if folder.stop_requested():
