@@ -70,7 +70,7 @@ def row(name: str, seeds: int, threads: int) -> dict[str, Any]:
     return {
         "name": name, "task": task, "env_steps": env_steps, "seeds": seeds, "metric": METRIC,
         **{precision: [round(score, 4) for score in of_it] for precision, of_it in scores.items()},
-        quality: {precision: round(statistics.fmean(m["quality"] for m in of_it), 4) for precision, of_it in found.items()},
+        quality: {kind: round(statistics.fmean(m["quality"] for m in of_it), 4) for kind, of_it in found.items()},
         "difference": round(statistics.fmean(differences), 4), "low": low and round(low, 4), "bar": BAR,
         "passed": low is not None and low > BAR,
         "speed": round(statistics.median(b / a for a, b in zip(rates["float32"], rates["bfloat16"], strict=True)), 3),

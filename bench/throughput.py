@@ -35,6 +35,7 @@ MIN_SHARE = 0.8
 BAR_THREADS = 2  # what the bars in env steps/s are for
 NETWORK = (256.0, 128.0, 64.0)
 FINE = {"env.physics_dt_s": 0.005}  # 4 physics steps for a control step
+FLOAT32 = {"ppo.update_precision": "float32"}  # where the processor has bfloat16, NETWORK is updated in that
 WARM_UP = 2  # rounds that nobody counts
 BUSY_LOAD = 0.3  # other processes' load average above which the figures are no good
 RESULTS = Path(__file__).with_name("results-throughput.json")
@@ -56,6 +57,8 @@ SETTINGS = (
     Setting(name="walk", task="vbot_walk_flat", params={"ppo.hidden": NETWORK}, bar=30_000, goal=45_000),
     Setting(name="section001", task="vbot_navigation_section001", params={"ppo.hidden": NETWORK}, bar=25_000),
     Setting(name="section011", task="vbot_navigation_section011", params={"ppo.hidden": NETWORK}, bar=6_000),
+    Setting(name="walk-float32", task="vbot_walk_flat", params={"ppo.hidden": NETWORK, **FLOAT32}),
+    Setting(name="section001-float32", task="vbot_navigation_section001", params={"ppo.hidden": NETWORK, **FLOAT32}),
     Setting(name="walk-4x5ms-shipped-network", task="vbot_walk_flat", params=FINE),
     Setting(name="walk-shipped", task="vbot_walk_flat"),
     Setting(name="section001-shipped", task="vbot_navigation_section001"),
@@ -73,6 +76,7 @@ class Parts:
     num_envs: int
     physics_steps: int
     hidden: Sequence[float]
+    precision: str
 
     @property
     def bound(self) -> float:
@@ -155,6 +159,7 @@ def table(settings: Sequence[Setting], asked: argparse.Namespace) -> list[dict[s
 def measure_parts(setting: Setting, threads: int, rounds: int, folder: Path) -> Parts:
     """Return what the parts cost alone; medians of `rounds`, each on a new rollout of the training."""
     from vbotd.train import loop, worker  # loads torch
+    from vbotd.train.precision import name_of
 
     training = worker.prepare(
         make_folder(folder, kind="train", task=setting.task, seed=1, threads=threads, params=dict(setting.params))
@@ -184,6 +189,7 @@ def measure_parts(setting: Setting, threads: int, rounds: int, folder: Path) -> 
         num_envs=env.num_envs,
         physics_steps=physics_steps,
         hidden=tuple(ppo.settings.hidden),
+        precision=name_of(ppo.products),
     )
 
 
@@ -198,6 +204,7 @@ def row(setting: Setting, measured: Sequence[tuple[Parts, Mapping[str, float]]],
         "name": setting.name,
         "task": setting.task,
         "hidden": [int(width) for width in parts[0].hidden],
+        "update_precision": parts[0].precision,
         "num_envs": parts[0].num_envs,
         "physics_steps": parts[0].physics_steps,
         "env_steps_per_s": round(rate),
