@@ -30,6 +30,7 @@ def _campaign(history: History, story: Story, seen: Mapping[str, Diagnosis]) -> 
     first = next((trial for trial in history.trials if trial.id in seen), None)
     if first is None and not story.experiments:
         yield f"- **{history.record.id}**: nothing that a reward could heal was seen"
+        yield from _silent_model(history)
         return
     if first is not None:
         found = seen[first.id]

@@ -6,22 +6,24 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 
+from vbotd.core.report_facts import RECENT_S
 from vbotd.core.state import State
 from vbotd.daemon.questions import Questions
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
-from vbotd.errors import StoreDamaged
+from vbotd.errors import StoreDamaged, StoreError
 from vbotd.layout import Layout
 from vbotd.store.facts import Known
 from vbotd.store.read import Reader
 from vbotd.store.sleepers import wake_sleepers
-from vbotd.store.views import write_views
+from vbotd.store.views import last_sections, write_views
 
 log = logging.getLogger("vbotd.daemon")
 
 AT_MOST_EVERY_S = 1.0
 AT_LEAST_EVERY_S = 30.0
 REST = 4.0  # times as long as the last writing took: with a thousand campaigns the loop has other things to do
+MOST_CLOSED = 3  # that plugins are asked about beside the open ones: they have a deadline
 SECTIONS_AFTER = (e.TrialJudged, e.CampaignClosed, e.CatalogueChanged)
 
 
@@ -33,22 +35,34 @@ class Reporting:
         self._layout, self._questions = layout, questions
         self._written_at = self._took_s = 0.0
         self._dirty = True
-        self._sections: object = ()
+        # Until the plugins have been heard, what they last said stands: a new daemon has lost no night.
+        self._sections = questions.sections = last_sections(layout)
+        self._were_asked = False
         self._known = Known()
 
     def update(self, stored: Iterable[Stored], now: float, state: State, *, final: bool = False) -> None:
         """Take note of what was committed, and write when it is time."""
         events = [item.event for item in stored]
         self._dirty |= bool(events)
-        if any(isinstance(event, SECTIONS_AFTER) for event in events) and self._questions.hooked(
-                "wake_up", state.blocked) and not final:
-            self._questions.wake_up(tuple(dict.fromkeys(
-                [*state.campaigns, *(event.campaign for event in events if isinstance(event, e.CampaignClosed))])))
+        has_news = not self._were_asked or any(isinstance(event, SECTIONS_AFTER) for event in events)
+        if has_news and not final and self._questions.hooked("wake_up", state.blocked):
+            self._were_asked = True
+            self._questions.wake_up(tuple(dict.fromkeys([*state.campaigns, *self._lately_closed(now)])))
         if self._sections != self._questions.sections:
             self._sections, self._dirty = self._questions.sections, True
         waited = now - self._written_at
         if final or (self._dirty and waited >= max(AT_MOST_EVERY_S, REST * self._took_s)) or waited >= AT_LEAST_EVERY_S:
             self._write(now, alive=not final)
+
+    def _lately_closed(self, now: float) -> list[str]:
+        """Return the campaigns that closed last, the newest first: what closed at two is still told of at seven."""
+        try:
+            with Reader(self._layout.store) as reader:
+                closed = reader.last_events(kinds=("CampaignClosed",), limit=MOST_CLOSED)
+        except StoreError:  # whoever writes the report says so
+            return []
+        return [item.event.campaign for item in reversed(closed)
+                if isinstance(item.event, e.CampaignClosed) and now - item.at <= RECENT_S]
 
     def _write(self, now: float, *, alive: bool) -> None:
         began_s = time.monotonic()
