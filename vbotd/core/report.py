@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from vbotd.core.auditing import clock_starts
 from vbotd.core.report_best import best_trials, is_current
 from vbotd.core.report_causes import causes
-from vbotd.core.report_facts import BestOf, Facts, Note, Report, Running, Spent
+from vbotd.core.report_facts import BestOf, Facts, Need, Note, Report, Running, Spent
 from vbotd.core.report_needs import needs
 from vbotd.core.report_text import to_json, to_markdown
 from vbotd.core.report_verdict import schedule_words, verdict
@@ -26,13 +26,14 @@ __all__ = ["Facts", "Report", "build", "to_json", "to_markdown"]
 def build(facts: Facts, bests: tuple[BestOf, ...] | None = None) -> Report:
     """Return the report on the facts. `bests` are their best trials, where they have been worked out before."""
     live = [run for run in facts.runs if run.is_live]
+    wanted = needs(facts)
     return Report(
         at=facts.now, utc_offset_s=facts.utc_offset_s, verdict=verdict(facts), daemon=_daemon(facts),
-        needs=needs(facts), bests=best_trials(facts) if bests is None else bests, causes=causes(facts),
+        needs=wanted, bests=best_trials(facts) if bests is None else bests, causes=causes(facts),
         spent=tuple(_spent(facts)),
         running=tuple(_running(facts, run) for run in live), cores=facts.cores,
         cores_busy=sum(run.threads for run in live), sections=facts.sections, notes=_notes(facts),
-        commands=tuple(_commands(facts)), fingerprint=_fingerprint(facts))
+        commands=tuple(_commands(facts)), fingerprint=_fingerprint(facts, wanted))
 
 
 def _daemon(facts: Facts) -> str:
@@ -128,8 +129,8 @@ def _commands(facts: Facts) -> Iterator[str]:
     yield from ("vbotd status", "vbotd report --json")
 
 
-def _fingerprint(facts: Facts) -> tuple[str, ...]:
+def _fingerprint(facts: Facts, wanted: tuple[Need, ...]) -> tuple[str, ...]:
     """Return what makes two reports materially different: a campaign came, ended or stands still, a need arose."""
     states = (f"{record.id} {record.status} {record.outcome or ''} {record.champion}" for record in facts.records)
-    wants = (need.command for need in needs(facts))
+    wants = (need.command for need in wanted)
     return (*states, *wants)

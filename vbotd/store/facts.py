@@ -53,6 +53,8 @@ class Known:
     campaigns: dict[str, tuple[int, tuple[Trial, ...], tuple[Run, ...]]] = field(default_factory=dict)
     bests: tuple[Past, tuple[BestOf, ...]] | None = None  # of which past
     told: tuple[tuple[BestOf, ...], tuple[str, ...], Any] | None = None  # those bests, the secrets, both as JSON
+    shown: Past | None = None  # what the files of the campaigns show, without which secrets
+    hidden: tuple[str, ...] = ()
     fingerprint: Sequence[str] | None = None  # of the report that was written last
 
     def past_at(self, reader: Reader, now: float) -> Past:

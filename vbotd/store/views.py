@@ -54,8 +54,12 @@ def write_views(layout: Layout, reader: Reader, now: float, sections: Iterable[t
         known.bests = known.past, best_trials(facts)
     report = build(facts, known.bests[1] if known.bests else None)
     written = [*_write_wake_up(layout, report, tuple(secrets), known)]
+    is_shown = known.shown is known.past and known.hidden == tuple(secrets)
     for record in facts.records:
-        written += _write_campaign(layout, reader, facts, report, record, secrets)
+        # What stands there is right while nothing has happened; only who deleted it wants it back.
+        if not is_shown or not (layout.campaign(record.id) / "status.yaml").exists():
+            written += _write_campaign(layout, reader, facts, report, record, secrets)
+    known.shown, known.hidden = known.past, tuple(secrets)
     return tuple(written)
 
 
