@@ -10,8 +10,8 @@ from vbotd.core.redaction import SHORT, redact_text
 
 # With letters that only folding makes those of a name: the long s, the dotless i, the Kelvin sign.
 WORDS = ("api_key", "token", "seCret", "PASSWD", "passphrase", "authorization", "Author\u0131zation", "\u017fecret",
-         "Bearer", "ba\u017fic", "BAS\u0130C", "basic", "private-Key", "to\u212aen", "https://", "sk-", "user", "=", ": ",
-         " ", "@", "//", "abc123defghijklmnop", "hunter2hunter2", "\n")
+         "Bearer", "ba\u017fic", "BAS\u0130C", "basic", "private-Key", "to\u212aen", "https://", "sk-", "user", "=",
+         ": ", " ", "@", "//", "abc123defghijklmnop", "hunter2hunter2", "\n")
 
 
 def in_full(text: str) -> str:
