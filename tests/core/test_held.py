@@ -72,7 +72,8 @@ def test_the_report_remembers_what_was_let_pass_and_by_whom() -> None:
     closed = e.CampaignClosed(campaign=NIGHT, outcome="finished", why="its one trial is done")
     section = closing_section(facts(state), state.campaigns[NIGHT], Stored(seq=9, at=NOW, event=closed))
     assert "- overruled: `reward-budget/red-team`, let pass by cli:ada: " in section
-    assert "overruled" not in closing_section(facts(held), held.campaigns[NIGHT], Stored(seq=9, at=NOW, event=closed))
+    waiting = closing_section(facts(held), held.campaigns[NIGHT], Stored(seq=9, at=NOW, event=closed))
+    assert "overruled" not in waiting and "- found before training: `reward-budget/red-team`: a robot" in waiting
 
 
 def test_who_pauses_and_resumes_lets_nothing_pass_that_was_found_meanwhile() -> None:

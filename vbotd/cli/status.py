@@ -52,7 +52,7 @@ def lines(layout: Layout, seen: Glance, holder: str | None, at: float) -> Iterat
                       [_campaign_row(item) for item in seen.campaigns])
         for item in seen.campaigns:
             if item.status in ("paused", "closing"):
-                yield f"  {item.id} is {coloured(item.status)}: {text(item.why, 600)}" + (
+                yield f"  {item.id} is {coloured(item.status)}: {text(item.why, 1000)}" + (
                     f" — 'vbotd resume {item.id}'" if item.status == "paused" else "")
     if seen.runs:
         yield ""

@@ -58,7 +58,7 @@ def _lines(facts: Facts, record: CampaignRecord, closed: Stored) -> Iterator[str
     for cause in run_causes(runs):
         often = "once" if cause.count == 1 else f"{cause.count} times"
         yield f"- broke {often}: {escaped(cause.what)} ({', '.join(code(i) for i in cause.examples)})"
-    yield from _overruled(record, runs)
+    yield from _before_training(record, runs)
     for note in record.notes:
         yield f"- note: {escaped(note)}"
     yield ""
@@ -69,13 +69,14 @@ def _lines(facts: Facts, record: CampaignRecord, closed: Stored) -> Iterator[str
         yield f"| ... and {len(trials) - MOST_TRIALS} more: {code('vbotd explain ' + record.id)} | | | | |"
 
 
-def _overruled(record: CampaignRecord, runs: Sequence[Run]) -> Iterator[str]:
-    """Yield what was found before any training and was overruled, each rule once, and by whom."""
+def _before_training(record: CampaignRecord, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what was found to be wrong before any training, each rule once, and by whom it was overruled."""
     found = {finding.rule: (finding, run) for run in runs if is_preflight(run) for finding in run.findings
-             if finding.level == "error" and overruled_by(finding, record)}
+             if finding.level == "error"}
     for finding, run in found.values():
-        yield (f"- overruled: {code(finding.rule)}, {escaped(overruled_by(finding, record))}: "
-               f"{escaped(finding.message, 300)} ({code(run.id)})")
+        past = overruled_by(finding, record)
+        yield (f"- {'overruled' if past else 'found before training'}: {code(finding.rule)}"
+               + (f", {escaped(past)}" if past else "") + f": {escaped(finding.message, 300)} ({code(run.id)})")
 
 
 def _best(best: Best) -> str:

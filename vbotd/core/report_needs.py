@@ -79,9 +79,9 @@ def _paused(facts: Facts) -> Iterator[Need]:
     for record in facts.records:
         seen = held_by(facts.runs_of(record.id), record)
         if seen:
-            fix = f" {clean(seen[0].fix, 250)}." if seen[0].fix else ""
+            fix = f" — {clean(seen[0].fix, 250)}" if seen[0].fix else ""
             yield Need(text=f"{record.id} waits for you before its first training ({names(seen)}): "
-                            f"{clean(seen[0].message, 240)}.{fix}{remedy_words(facts.runs_of(record.id))} {LOOK}",
+                            f"{clean(seen[0].message, 240)}{fix}.{remedy_words(facts.runs_of(record.id))} {LOOK}",
                        command=f"vbotd resume {record.id}", origin=event_about(facts, record.id, e.CampaignPaused))
         elif record.status == "paused":
             yield Need(text=f"{record.id} is paused: {clean(record.paused_why)}",
