@@ -100,7 +100,7 @@ def explain_trial(layout: Layout, reader: Reader, trial_id: str) -> Explanation:
            "events": [json.loads(as_json_line(s)) for s in events]}
     tag = _tag(layout, record) if record else ""
     yield f"trial {trial.id}: {coloured(trial.verdict or 'not judged yet')}"
-    yield f"  proposed by {text(trial.proposal.proposer)}: {text(trial.proposal.why) or 'no reason given'}"
+    yield f"  proposed by {text(trial.proposal.proposer)}: {text(trial.proposal.why, 1000) or 'no reason given'}"
     for key, who in trial.proposal.amended_by.items():
         yield f"  amended: {text(key)} by {text(who)}"
     yield f"  changed: {text(', '.join(changes_of(trial))) or 'nothing, the defaults of the task'}"
