@@ -42,7 +42,7 @@ from vbotd.store.read import Reader
 DAY_S = 86400.0
 WEEK_S = 7 * DAY_S
 WORKING_DAYS = 6  # of a week; on the last one nothing new arrives
-IDLE_S = 30.0  # between two ticks, when nothing is to be done: as often as the report is due
+IDLE_S = 30.0  # between two ticks, when nothing is to be done
 BUSY_S = 5.0  # while something waits to be decided
 CONFIG = f"slots: {SLOTS}\nfork_server: never\ncrash_calm_s: 0\nkeep_gb: {KEEP_GB}\nwatch: polling\n"
 CAMPAIGN_TRIALS = 12
@@ -121,7 +121,8 @@ class World:
         assert self.daemon is not None
         daemon = self.daemon
         waiting = daemon._later or daemon._reporting._dirty or not daemon._inbox.is_empty()
-        next_at = min(self.runs.next_end, self.next_fault, self.fault_ends or math.inf)
+        report_at = daemon._reporting._written_at + reporting.AT_LEAST_EVERY_S
+        next_at = min(self.runs.next_end, self.next_fault, self.fault_ends or math.inf, report_at)
         return BUSY_S if waiting else min(IDLE_S, max(1.0, next_at - self.now))
 
     # What happens.

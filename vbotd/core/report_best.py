@@ -22,14 +22,18 @@ MOST_METRICS = 8
 
 def best_trials(facts: Facts) -> tuple[BestOf, ...]:
     """Return the best trials of every campaign that is open or closed lately, the newest campaign first."""
-    found = []
-    for record in reversed(facts.records):
-        trials = ranked(facts, record)
-        if trials and is_current(facts, record):
-            shown = tuple(best_from(facts, record, trial) for trial in trials[:MOST_TRIALS])
-            found.append(BestOf(campaign=record.id, status=record.outcome or record.status, trials=shown,
-                                more=len(trials) - len(shown)))
-    return tuple(found)
+    found = (best_of_campaign(facts, record) for record in reversed(facts.records) if is_current(facts, record))
+    return tuple(best for best in found if best is not None)
+
+
+def best_of_campaign(facts: Facts, record: CampaignRecord) -> BestOf | None:
+    """Return the best trials of one campaign, None where none has a score. The time of the facts plays no part."""
+    trials = ranked(facts, record)
+    if not trials:
+        return None
+    shown = tuple(best_from(facts, record, trial) for trial in trials[:MOST_TRIALS])
+    return BestOf(campaign=record.id, status=record.outcome or record.status, trials=shown,
+                  more=len(trials) - len(shown))
 
 
 def is_current(facts: Facts, record: CampaignRecord) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vbotd.core.report_best import best_of_campaign, is_current
 from vbotd.core.report_facts import RECENT_S, REPORT_KINDS, BestOf, Death, Facts, RejectedFile
 from vbotd.domain import event as e
 from vbotd.domain.event import Stored
@@ -51,10 +52,11 @@ class Known:
     seq: int = -1
     past: Past | None = None
     campaigns: dict[str, tuple[int, tuple[Trial, ...], tuple[Run, ...]]] = field(default_factory=dict)
-    bests: tuple[Past, tuple[BestOf, ...]] | None = None  # of which past
-    told: tuple[tuple[BestOf, ...], tuple[str, ...], Any] | None = None  # those bests, the secrets, both as JSON
-    shown: Past | None = None  # what the files of the campaigns show, without which secrets
-    hidden: tuple[str, ...] = ()
+    # By campaign: what was read of it, the metrics that it was judged by, and its best trials.
+    bests: dict[str, tuple[object, object, BestOf | None]] = field(default_factory=dict)
+    told: dict[str, tuple[BestOf, Any]] = field(default_factory=dict)  # by campaign, as JSON without the secrets
+    secrets: tuple[str, ...] = ()
+    shown: Past | None = None  # what the files of the campaigns show
     fingerprint: Sequence[str] | None = None  # of the report that was written last
 
     def past_at(self, reader: Reader, now: float) -> Past:
@@ -65,6 +67,24 @@ class Known:
             self.past = self._read(reader, now)
             self.seq, self.read_at = seq, now
         return self.past
+
+    def bests_of(self, facts: Facts) -> tuple[BestOf, ...]:
+        """Return the best trials of the campaigns in the facts, which were gathered last."""
+        found = {}
+        for record in reversed(facts.records):
+            if is_current(facts, record):
+                read, cards = self.campaigns[record.id], (facts.metric_of(record), facts.quality_of(record))
+                known = self.bests.get(record.id)
+                is_known = known is not None and known[0] is read and known[1] == cards
+                found[record.id] = known if known and is_known else (read, cards, best_of_campaign(facts, record))
+        self.bests = found
+        return tuple(best for _, _, best in found.values() if best is not None)
+
+    def hide(self, secrets: tuple[str, ...]) -> None:
+        """Take note of what nothing may tell: what was made with other secrets is made anew."""
+        if secrets != self.secrets:
+            self.secrets, self.shown = secrets, None
+            self.told.clear()
 
     def _read(self, reader: Reader, now: float) -> Past:
         events = recent_events(reader, now)

@@ -24,7 +24,6 @@ import yaml
 from vbotd.core.campaign_report import closing_section, marker, task_paragraph
 from vbotd.core.redaction import redact, redact_text
 from vbotd.core.report import build, to_json, to_markdown
-from vbotd.core.report_best import best_trials
 from vbotd.core.report_facts import BestOf, Facts, Report, Spent
 from vbotd.core.report_text import plain
 from vbotd.domain import event as e
@@ -49,39 +48,42 @@ def write_views(layout: Layout, reader: Reader, now: float, sections: Iterable[t
     and again keeps what is `known` from one time to the next.
     """
     known = known or Known()
+    known.hide(tuple(secrets))
     facts = gather(reader, layout, now, sections=sections, daemon_alive=daemon_alive, known=known)
-    if known.past is not None and (known.bests is None or known.bests[0] is not known.past):
-        known.bests = known.past, best_trials(facts)
-    report = build(facts, known.bests[1] if known.bests else None)
-    written = [*_write_wake_up(layout, report, tuple(secrets), known)]
-    is_shown = known.shown is known.past and known.hidden == tuple(secrets)
+    report = build(facts, known.bests_of(facts))
+    written = [*_write_wake_up(layout, report, known)]
+    is_shown = known.shown is known.past
     for record in facts.records:
         # What stands there is right while nothing has happened; only who deleted it wants it back.
         if not is_shown or not (layout.campaign(record.id) / "status.yaml").exists():
             written += _write_campaign(layout, reader, facts, report, record, secrets)
-    known.shown, known.hidden = known.past, tuple(secrets)
+    known.shown = known.past
     return tuple(written)
 
 
-def _write_wake_up(layout: Layout, report: Report, secrets: tuple[str, ...], known: Known) -> list[Path]:
-    values = _redacted(report, secrets, known)
+def _write_wake_up(layout: Layout, report: Report, known: Known) -> list[Path]:
+    values = _redacted(report, known)
     layout.wake_up.parent.mkdir(parents=True, exist_ok=True)
     # Order: the archive before the new report, else a crash between them loses the old one.
     archived = _archive(layout, values) if known.fingerprint != values["fingerprint"] else []
     known.fingerprint = None
-    write_atomic(layout.wake_up, redact_text(to_markdown(report), secrets))
+    write_atomic(layout.wake_up, redact_text(to_markdown(report), known.secrets))
     # Without indent the C encoder does it, ten times as fast.
     write_atomic(layout.wake_up_json, json.dumps(values, allow_nan=False) + "\n")
     known.fingerprint = values["fingerprint"]
     return [*archived, layout.wake_up, layout.wake_up_json]
 
 
-def _redacted(report: Report, secrets: tuple[str, ...], known: Known) -> dict[str, Any]:
+def _redacted(report: Report, known: Known) -> dict[str, Any]:
     """Return the report as JSON values without secrets; what it says of the best trials is by far the most of it."""
-    if known.told is None or known.told[0] is not report.bests or known.told[1] != secrets:
-        known.told = report.bests, secrets, redact(plain(report.bests), secrets)
-    values: dict[str, Any] = redact(to_json(replace(report, bests=())), secrets)
-    return values | {"bests": known.told[2]}
+    told = {}
+    for best in report.bests:
+        before = known.told.get(best.campaign)
+        told[best.campaign] = before if before and before[0] is best else (
+            best, redact(plain(best), known.secrets))
+    known.told = told
+    values: dict[str, Any] = redact(to_json(replace(report, bests=())), known.secrets)
+    return values | {"bests": [value for _, value in told.values()]}
 
 
 def _archive(layout: Layout, values: Mapping[str, Any]) -> list[Path]:
