@@ -48,7 +48,7 @@ def test_champions_and_open_campaigns_are_never_touched_however_full_it_is(total
     assert not [path for path in gone if path.startswith(("old/t001", "new/t001", "open/"))]
 
 
-def test_what_a_run_names_is_kept():
+def test_what_a_verdict_names_goes_last_and_what_a_finding_names_never():
     judged = FILES[10].path  # of old/t002
     peak = "old/t002/train-s1-a1/checkpoints/ckpt_000000000002.pt"
     finding = Finding(rule="collapse", level="error", message="it fell after its peak",
@@ -56,7 +56,9 @@ def test_what_a_run_names_is_kept():
     runs = (run("old/t002/train-s1-a1", findings=(finding,),
                 checkpoint=CheckpointRef(path=judged, sha256="", env_steps=1)),)
     assert {judged, peak} <= named(runs)
-    assert not to_delete(FILES, 1000, 1, (OLD,), runs)
+    spare = ckpt("old/t003/train-s1-a1", 9)
+    assert to_delete([*FILES, spare], 10, 9, (OLD,), runs) == (spare,)
+    assert to_delete([*FILES, spare], 1000, 1, (OLD,), runs) == (spare, FILES[10])
 
 
 def test_a_source_of_a_warm_start_and_what_a_run_went_on_from_are_kept():
@@ -64,6 +66,17 @@ def test_a_source_of_a_warm_start_and_what_a_run_went_on_from_are_kept():
     runs = (run("open/t002/train-s1-a1", spec={"warm_start": {"checkpoint": source}}),
             run("open/t001/train-s1-r1-a1", spec={"resume_from": start}))
     assert {source, start} <= named(runs)
+    gone = {file.path for file in to_delete(FILES, 1000, 1, (OLD, NEW, OPEN), runs)}
+    assert gone == {file.path for file in FILES if "/t002/" in file.path and not file.path.startswith("open/")} - {
+        source, start}
+
+
+def test_what_a_champion_began_with_is_kept_and_what_another_trial_began_with_goes_last():
+    source, other = FILES[2], FILES[3]
+    runs = (run("old/t001/train-s1-a1", spec={"warm_start": {"checkpoint": source.path}}),
+            run("old/t002/train-s1-a1", spec={"warm_start": {"checkpoint": other.path}}))
+    gone = to_delete(FILES, 1000, 1, (OLD, NEW, OPEN), runs)
+    assert gone[-1] == other and source not in gone
 
 
 def test_a_closed_campaign_with_a_live_run_is_left_alone():
@@ -117,6 +130,7 @@ def test_what_is_needed_is_never_deleted_and_all_else_only_until_the_goal_is_rea
     total, goal = sum(file.size for file in files), marks(cap, [grown]).low
     gone = set(to_delete(files, total, goal, (OLD, NEW, OPEN), runs))
     may_go = {file for file in files if campaign_of(file.path) in ("old", "new") and "/t001/" not in file.path
-              and file not in judged and file not in peaks}
+              and file not in peaks}
     assert gone <= may_go
+    assert not gone & judged or may_go - judged <= gone
     assert total - sum(file.size for file in gone) <= goal or gone == may_go

@@ -14,7 +14,7 @@ from vbotd.store.views import KEPT_REPORTS
 
 STALE_S = 60.0
 SLOTS = 4
-KEEP_GB = 0.5
+KEEP_GB = 0.75  # of which a champion of each campaign and what is open take two thirds at the end of a week
 MEMORY_GROWTH = 1.1  # the second half of the time against the first
 THREADS = 20
 

@@ -4,8 +4,10 @@ The disk is looked at now and then, and what is written between two looks must s
 how far below it the runs have to be, from what was written between the last looks.
 
 What is never deleted, however full it gets: anything of a campaign that is not closed (incumbents, paused trials,
-what a warm start may want), a champion's checkpoints, and what a verdict, an evaluation, a finding or another run's
-start names (a checkpoint from before a peak among them). Series, results and logs stay; they are small.
+what a warm start may want), a champion's checkpoints and those that it began with, what a run that is not over names,
+and what a finding names (a checkpoint from before a peak). What else a verdict, an evaluation or a run's start names
+goes last, when all the rest is gone: each trial has one of those, and they would fill any disk one day. Series, results
+and logs stay; they are small.
 """
 
 from __future__ import annotations
@@ -51,17 +53,20 @@ def to_delete(files: Sequence[Kept], total_bytes: int, goal_bytes: int, records:
               runs: Iterable[Run]) -> tuple[Kept, ...]:
     """Return the checkpoints to delete so that of `total_bytes` no more than the goal is left, as far as that can be.
 
-    The campaigns that closed longest ago give first, and of a campaign the files in the order given.
+    What nothing names goes first; of either the campaigns that closed longest ago give first, and of a campaign the
+    files in the order given.
     """
     over = total_bytes - goal_bytes
     if over <= 0:
         return ()
     runs = tuple(runs)
     closed = {record.id: record for record in records if record.status == "closed"}
+    champions = {record.champion for record in closed.values()}
     held = named(runs)
+    needed = before_peaks(runs) | named(run for run in runs if run.campaign not in closed or run.trial in champions)
     live = {run.campaign for run in runs if run.is_live}
-    candidates = sorted((file for file in files if _may_go(file, closed, held, live)),
-                        key=lambda file: closed[campaign_of(file.path)].closed_at or 0.0)
+    candidates = sorted((file for file in files if _may_go(file, closed, needed, live)),
+                        key=lambda file: (file.path in held, closed[campaign_of(file.path)].closed_at or 0.0))
     chosen: list[Kept] = []
     for file in candidates:
         if over <= 0:
@@ -73,13 +78,19 @@ def to_delete(files: Sequence[Kept], total_bytes: int, goal_bytes: int, records:
 
 def named(runs: Iterable[Run]) -> frozenset[str]:
     """Return every checkpoint that a run names: the one it is judged by, went on from, began with, or was warned of."""
-    found: set[str] = set()
+    runs = tuple(runs)
+    found = set(before_peaks(runs))
     for run in runs:
         found |= {ref.path for ref in (run.checkpoint,) if ref is not None}
         for place in (run.spec, run.spec.get("evaluate") or {}, run.spec.get("warm_start") or {}):
             found |= {str(place[key]) for key in ("checkpoint", "resume_from") if place.get(key)}
-        found |= {f"{run.id}/{word}" for finding in run.findings for word in _words(finding.message, finding.fix)}
     return frozenset(found)
+
+
+def before_peaks(runs: Iterable[Run]) -> frozenset[str]:
+    """Return every checkpoint that a finding about a run names: where to go on from, before it went wrong."""
+    return frozenset(f"{run.id}/{word}" for run in runs for finding in run.findings
+                     for word in _words(finding.message, finding.fix))
 
 
 def campaign_of(path: str) -> str:
@@ -87,10 +98,10 @@ def campaign_of(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _may_go(file: Kept, closed: Mapping[str, CampaignRecord], held: frozenset[str], live: set[str]) -> bool:
+def _may_go(file: Kept, closed: Mapping[str, CampaignRecord], needed: frozenset[str], live: set[str]) -> bool:
     campaign = campaign_of(file.path)
     record = closed.get(campaign)
-    if record is None or campaign in live or file.path in held:
+    if record is None or campaign in live or file.path in needed:
         return False
     return not (record.champion and file.path.startswith(record.champion + "/"))
 
