@@ -113,7 +113,7 @@ def options_of(history: History) -> Options | None:
 
 def _finding(found: Diagnosis) -> Finding:
     return Finding(rule=f"{SKILL}/{found.behaviour}", level="error" if found.stops else "warning", stop=found.stops,
-                   message=f"the robots are {found.behaviour}: {found.evidence}",
+                   message=f"behaviour {found.behaviour}: {found.evidence}",
                    fix="a change of one weight against it is tested next")
 
 

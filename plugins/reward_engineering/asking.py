@@ -33,7 +33,7 @@ def follow_ups(run: Run, history: History, options: Options) -> list[FollowUp]:
     terms: dict[str, Any] = {
         term: {"weight": ground.weight(term), "low": card.low, "high": card.high, "summary": card.summary[:120]}
         for term, card in ground.cards.items()}
-    return [FollowUp(kind=IDEAS, purpose=IDEAS, why=f"what a model would change: the robots are {behaviour}", spec={
+    return [FollowUp(kind=IDEAS, purpose=IDEAS, why=f"what a model would change: behaviour {behaviour}", spec={
         "asks_model": True, "ideas": {"task": history.task.summary, "behaviour": behaviour,
                                       "evidence": evidence[:LONGEST], "terms": terms}})]
 

@@ -34,7 +34,7 @@ def _campaign(history: History, story: Story, seen: Mapping[str, Diagnosis]) -> 
         return
     if first is not None:
         found = seen[first.id]
-        yield (f"- **{history.record.id}**: the robots of {first.id.rpartition('/')[2]} are *{found.behaviour}*: "
+        yield (f"- **{history.record.id}**: behaviour of {first.id.rpartition('/')[2]}: *{found.behaviour}*: "
                f"{found.evidence}")
     else:
         yield f"- **{history.record.id}**"
