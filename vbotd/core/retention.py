@@ -59,12 +59,14 @@ def to_delete(files: Sequence[Kept], total_bytes: int, goal_bytes: int, records:
     over = total_bytes - goal_bytes
     if over <= 0:
         return ()
-    runs = tuple(runs)
     closed = {record.id: record for record in records if record.status == "closed"}
     champions = {record.champion for record in closed.values()}
-    held = named(runs)
-    needed = before_peaks(runs) | named(run for run in runs if run.campaign not in closed or run.trial in champions)
-    live = {run.campaign for run in runs if run.is_live}
+    held, needed, live = set[str](), set[str](), set[str]()
+    for run in runs:  # one by one: years of them need not fit into memory
+        names = named((run,))
+        held |= names
+        needed |= names if run.campaign not in closed or run.trial in champions else before_peaks((run,))
+        live |= {run.campaign} if run.is_live else set()
     candidates = sorted((file for file in files if _may_go(file, closed, needed, live)),
                         key=lambda file: (file.path in held, closed[campaign_of(file.path)].closed_at or 0.0))
     chosen: list[Kept] = []
@@ -98,7 +100,7 @@ def campaign_of(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _may_go(file: Kept, closed: Mapping[str, CampaignRecord], needed: frozenset[str], live: set[str]) -> bool:
+def _may_go(file: Kept, closed: Mapping[str, CampaignRecord], needed: set[str], live: set[str]) -> bool:
     campaign = campaign_of(file.path)
     record = closed.get(campaign)
     if record is None or campaign in live or file.path in needed:

@@ -55,8 +55,9 @@ class Room:
         files, total = checkpoints_in(self._layout)
         with Reader(self._layout.store) as reader:
             records = reader.records()
-            runs = [run for record in records for run in reader.runs(record.id)]
-        gone = tuple(file for file in to_delete(files, total, levels.low, records, runs) if self._delete(file))
+            runs = (run for record in records for run in reader.runs(record.id))
+            chosen = to_delete(files, total, levels.low, records, runs)
+        gone = tuple(file for file in chosen if self._delete(file))
         self._left = total - sum(file.size for file in gone)
         log.log(logging.WARNING if self._left > cap_bytes else logging.INFO,
                 "action=cap deleted=%d bytes=%d left=%d cap=%d", len(gone), total - self._left, self._left, cap_bytes)
