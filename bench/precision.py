@@ -57,7 +57,7 @@ def main() -> int:
 
 def row(name: str, seeds: int, threads: int) -> dict[str, Any]:
     """Return what both precisions reach in one task over the seeds, and their difference."""
-    found: dict[str, list[dict[str, float]]] = {"float32": [], "bfloat16": []}
+    found: dict[str, list[dict[str, Any]]] = {"float32": [], "bfloat16": []}
     for seed in range(1, seeds + 1):
         for precision, measured in found.items():
             measured.append(one(name, seed, precision, threads))
@@ -70,22 +70,22 @@ def row(name: str, seeds: int, threads: int) -> dict[str, Any]:
     return {
         "name": name, "task": task, "env_steps": env_steps, "seeds": seeds, "metric": METRIC,
         **{precision: [round(score, 4) for score in of_it] for precision, of_it in scores.items()},
-        quality: {kind: round(statistics.fmean(m["quality"] for m in of_it), 4) for kind, of_it in found.items()},
+        quality: {kind: [m["quality"] and round(m["quality"], 4) for m in of_it] for kind, of_it in found.items()},
         "difference": round(statistics.fmean(differences), 4), "low": low and round(low, 4), "bar": BAR,
         "passed": low is not None and low > BAR,
         "speed": round(statistics.median(b / a for a, b in zip(rates["float32"], rates["bfloat16"], strict=True)), 3),
     }
 
 
-def one(name: str, seed: int, precision: str, threads: int) -> dict[str, float]:
-    """Return the score and the throughput of one training."""
+def one(name: str, seed: int, precision: str, threads: int) -> dict[str, Any]:
+    """Return the score, the quality (None where nobody succeeds) and the throughput of one training."""
     task, env_steps, quality = TASKS[name]
     params = {"ppo.hidden": NETWORK, "ppo.update_precision": precision}
     with TemporaryDirectory(prefix="vbotd-bench-") as folder:
         result = train_here(task, Path(folder) / "train", params, env_steps, None, seed, threads)
         checkpoint = Path(folder) / "train" / result["checkpoint"]["path"]
         metrics = evaluate_here(checkpoint, EPISODES, INSTANCES, threads, Path(folder) / "evaluate")
-    return {"score": metrics[METRIC]["value"], "quality": metrics[quality]["value"],
+    return {"score": metrics[METRIC]["value"], "quality": metrics.get(quality, {}).get("value"),
             "env_steps_per_s": round(result["perf"]["env_steps_per_s"])}
 
 

@@ -27,7 +27,8 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, *, last_gain: float) -
 class Mlp(nn.Sequential):
     """Linear layers with ELU between them, as `mlp` makes them; where gradients are wanted, a single operation.
 
-    `products` is the type that this operation multiplies in: parameters, their gradients and outputs stay float32.
+    `products` is the type that this operation multiplies in, but for the last layer: parameters, their gradients and
+    outputs stay float32.
     """
 
     products = torch.float32
@@ -51,13 +52,15 @@ class _EluLayers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, products: torch.dtype, x: Tensor, *parameters: Tensor) -> Tensor:
         """Return the last layer's output; `parameters` are weight, bias, weight, bias ..."""
-        cast = [parameter.to(products) for parameter in parameters]
-        weights, biases = cast[::2], cast[1::2]
+        *hidden, last_weight, last_bias = parameters
+        cast = [parameter.to(products) for parameter in hidden]
         inputs = [x.to(products)]
-        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        for weight, bias in zip(cast[::2], cast[1::2], strict=True):
             inputs.append(_elu_(torch.addmm(bias, inputs[-1], weight.t())))
-        ctx.save_for_backward(*inputs, *weights)
-        return torch.addmm(biases[-1], inputs[-1], weights[-1].t()).float()
+        # Always in float32: rounded means would differ from those that acted, which looks like a change of the policy.
+        inputs[-1] = inputs[-1].float()
+        ctx.save_for_backward(*inputs, *cast[::2], last_weight)
+        return torch.addmm(last_bias, inputs[-1], last_weight.t())
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -65,13 +68,14 @@ class _EluLayers(torch.autograd.Function):
         count = len(ctx.saved_tensors) // 2
         inputs, weights = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
         found: list[Tensor | None] = []
-        grad = grads[0].to(inputs[0].dtype)
+        grad = grads[0]
         for i in range(count - 1, -1, -1):
             found[:0] = ((grad.t() @ inputs[i]).float(), grad.sum(0).float())
             if i > 0:
                 grad = grad @ weights[i]
                 # What is saved is the activation's output, from which its slope follows; written in place.
                 _elu_backward(grad, 1.0, 1.0, 1.0, True, inputs[i], grad_input=grad)
+                grad = grad.to(inputs[i - 1].dtype)
         return (None, (grad @ weights[0]).float() if ctx.needs_input_grad[1] else None, *found)
 
 
