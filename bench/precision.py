@@ -25,7 +25,7 @@ from vbotd.train.session import evaluate_here, train_here
 NETWORK = (256.0, 128.0, 64.0)
 TASKS = {  # by its name here: task, env steps, and what is shown beside the success rate
     "walk": ("vbot_walk_flat", 700_000, "eval/speed_error_mps"),
-    "section001": ("vbot_navigation_section001", 2_000_000, "eval/time_to_goal_s"),
+    "section001": ("vbot_navigation_section001", 3_000_000, "eval/time_to_goal_s"),
 }
 METRIC = "eval/success_rate"
 EPISODES = 512
