@@ -14,7 +14,7 @@ from vbotd.domain.task import RunKindCard
 from vbotd.domain.trial import Run, Trial
 from vbotd.hookspecs import hookimpl
 
-from .evidence import GATE_RULE, PASSES, captures_of, gate_words
+from .evidence import GATE_RULE, PASSES, UNCLEAR, captures_of, gate_words
 from .options import Options
 from .wishes import LOOK, follow_ups
 
@@ -44,14 +44,19 @@ def vbotd_follow_up(run: Run, history: History) -> list[FollowUp]:
 
 @hookimpl
 def vbotd_judge(trial: Trial, history: History) -> Opinion | None:
-    """Discard a trial that walks in none of its captured episodes; one that walks in half of them proves nothing."""
+    """Discard a trial that walks in none of its captured episodes; one that walks in half of them proves nothing.
+
+    Of episodes that were too short to tell the gate says nothing, neither for the trial nor against it.
+    """
     if options_of(history) is None or GATE_RULE in history.campaign.allow:
         return None
     captures = captures_of(history, trial.id)
     if not captures:
         return None
-    passes = captures[-1].metrics[PASSES].value
-    if passes > 0.5:
+    metrics = captures[-1].metrics
+    unclear = metrics[UNCLEAR].value if UNCLEAR in metrics else 0.0
+    passes = metrics[PASSES].value
+    if unclear == 1.0 or passes > 0.5 * (1.0 - unclear):
         return None
     return Opinion(verdict="inconclusive" if passes else "discard", why=gate_words(captures[-1]))
 

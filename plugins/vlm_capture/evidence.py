@@ -11,7 +11,7 @@ from vbotd.domain.trial import Run, Trial
 
 PLUGIN = "vlm_capture"
 GATE_RULE, OPINION_RULE = "kinematic-gate", "vlm-opinion"
-PASSES, STILLS, ERROR_RATE = "gait/passes", "capture/stills", "look/known_error_rate"
+PASSES, UNCLEAR, STILLS, ERROR_RATE = "gait/passes", "gait/unclear", "capture/stills", "look/known_error_rate"
 SCORE, CONFIRM = "score", "confirm"  # purposes of the evaluations that choose and that report
 
 

@@ -142,6 +142,17 @@ def test_the_gate_has_the_last_word_on_a_trial(skill: ModuleType, passes: float,
         assert opinion.why == f"the kinematic gate: walks in {round(4 * passes)} of 4 episodes"
 
 
+@pytest.mark.parametrize(("passes", "unclear", "verdict"), [
+    (0.0, 1.0, None), (0.25, 0.75, None), (0.25, 0.5, "inconclusive"), (0.0, 0.5, "discard")])
+def test_episodes_too_short_to_tell_count_neither_for_nor_against(
+        skill: ModuleType, passes: float, unclear: float, verdict: str | None) -> None:
+    history = with_capture(history_of(0.97), passes)
+    of_it = newest(history).metrics | {"gait/unclear": Measurement(value=unclear, low=0.0, high=1.0, n=4)}
+    history = with_capture(history_of(0.97), passes, metrics=of_it)
+    opinion = skill.vbotd_judge(history.trials[-1], history)
+    assert (opinion.verdict if opinion else None) == verdict
+
+
 def test_a_models_opinion_changes_no_verdict(skill: ModuleType) -> None:
     walks = with_look(with_capture(history_of(0.97), 1.0), "opinion of the model 'eyes': it lies on its back", wrong=0)
     assert skill.vbotd_judge(walks.trials[-1], walks) is None
