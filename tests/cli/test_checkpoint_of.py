@@ -62,3 +62,8 @@ def test_a_campaign_a_trial_and_a_run_name_theirs(workspace: Workspace):
     assert champion == find_checkpoint(workspace.layout, trained[-1].id)
     with pytest.raises(NotFound, match=f"did you mean '{record.id}"):
         find_checkpoint(workspace.layout, record.id + "x")
+    (other,) = {run.trial for run in workspace.runs().values()} - {record.champion}
+    for kept in (workspace.layout.runs / other).glob("*/checkpoints/*.pt"):
+        kept.unlink()
+    with pytest.raises(NotFound, match="are gone: deleted to keep runs/ under its cap"):
+        find_checkpoint(workspace.layout, other)

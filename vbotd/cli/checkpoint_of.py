@@ -37,7 +37,7 @@ def find_checkpoint(layout: Layout, text: str = "") -> Path:
     by_hand = _as_path(layout.run(text)) if text else None
     if by_hand is not None:
         return by_hand
-    raise NotFound(_what_there_is(layout, text))
+    raise NotFound(_gone(layout, text) or _what_there_is(layout, text))
 
 
 def checkpoint_in(run_dir: Path) -> Path | None:
@@ -105,6 +105,18 @@ def _of_run(layout: Layout, run: Run) -> Path | None:
 def _below_runs(layout: Layout, path: str) -> Path:
     # An absolute path stays what it is.
     return layout.runs / path
+
+
+def _gone(layout: Layout, text: str) -> str:
+    """Return what to say of a run, trial or campaign whose checkpoints were deleted, "" where it never had any."""
+    with suppress(StoreError), Reader(layout.store) as reader:
+        campaign = text.partition("/")[0]
+        its = [run for run in reader.runs(campaign) if text in (run.id, run.trial, run.campaign)]
+        if any(run.checkpoint is not None for run in its):
+            return (f"the checkpoints of '{text}' are gone: deleted to keep runs/ under its cap (keep_gb; "
+                    "champions' are kept), or by hand — "
+                    f"'vbotd explain {text}' shows what it was and what it scored")
+    return ""
 
 
 def _what_there_is(layout: Layout, text: str) -> str:
