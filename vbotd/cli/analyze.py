@@ -41,7 +41,7 @@ def command(campaign: str, plot_path: Path | None, export_path: Path | None, cho
              "notes": [...]}
     """
     from vbotd.store.finding import resolve_id
-    from vbotd.store.present import metric_cards
+    from vbotd.store.present import score_cards
     from vbotd.store.read import Reader
     if chosen and export_path is None:
         raise click.UsageError("--trial says whose settings to export — give --export too")
@@ -52,11 +52,11 @@ def command(campaign: str, plot_path: Path | None, export_path: Path | None, cho
         if record is None:
             raise NotFound(f"{campaign} is no campaign — name one, see 'vbotd status'")
         trials, runs = reader.trials(record.id), reader.runs(record.id)
-    metric = (metric_cards(layout) or {}).get(record.content.task, MetricCard(tag="eval/success_rate", unit="rate"))
+    metrics, qualities = score_cards(layout)
+    metric = (metrics or {}).get(record.content.task, MetricCard(tag="eval/success_rate", unit="rate"))
     tried = [Tried(trial=t.id, params=t.proposal.params, score=t.score.value if t.score else None)
              for t in trials if t.judged]
-    found, best = importances(tried), _best(
-        record, trials, runs, metric, metric_cards(layout, "quality") or {})
+    found, best = importances(tried), _best(record, trials, runs, metric, qualities)
     notes = _notes(tried, best)
     if plot_path is not None:
         _plot(record, trials, found, metric, plot_path)

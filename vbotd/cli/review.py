@@ -20,7 +20,7 @@ from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Trial
 from vbotd.errors import NotFound
 from vbotd.layout import Layout
-from vbotd.store.present import metric_cards
+from vbotd.store.present import score_cards
 from vbotd.store.read import Reader
 
 MOST_CAMPAIGNS = 15
@@ -73,8 +73,8 @@ def review(layout: Layout, reader: Reader, task: str) -> Reviewed:
         from vbotd.cli.commanding import not_found_message
         known = list(dict.fromkeys(record.content.task for record in records))
         raise NotFound(not_found_message("campaign on task", task, known, "'vbotd tasks' lists what can be trained"))
-    facts = Facts(now=now(), records=tuple(own), metrics=metric_cards(layout),
-                  qualities=metric_cards(layout, "quality") or {},
+    metrics, qualities = score_cards(layout)
+    facts = Facts(now=now(), records=tuple(own), metrics=metrics, qualities=qualities,
                   trials=tuple(t for record in own for t in reader.trials(record.id)),
                   runs=tuple(r for record in own for r in reader.runs(record.id)))
     tops = [best_from(facts, record, trials[0]) for record in own if (trials := ranked(facts, record))]

@@ -106,7 +106,6 @@ class Facts:
         """Return the metric that the trials of a campaign are scored by."""
         return (self.metrics or {}).get(record.content.task, MetricCard(tag="eval/success_rate", unit="rate"))
 
-
     def quality_of(self, record: CampaignRecord) -> MetricCard | None:
         """Return the metric that decides between trials of equal score, None where the task has none."""
         return self.qualities.get(record.content.task)

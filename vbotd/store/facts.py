@@ -19,7 +19,7 @@ from vbotd.domain.skill import Section
 from vbotd.domain.trial import Run, Trial
 from vbotd.layout import Layout
 from vbotd.store.inbox import daemon_is_running
-from vbotd.store.present import heartbeats, metric_cards, usable_cores, utc_offset_s
+from vbotd.store.present import heartbeats, score_cards, usable_cores, utc_offset_s
 from vbotd.store.read import Reader
 
 MOST_CLOSED = 8  # closed campaigns in a report; older ones are for `vbotd review`
@@ -110,13 +110,13 @@ def gather(reader: Reader, layout: Layout, now: float, *, sections: Iterable[tup
            daemon_alive: bool | None = None, known: Known | None = None) -> Facts:
     """Return what the report is made of. `daemon_alive` None: look at the lock. `known` is brought up to date."""
     past = (known or Known()).past_at(reader, now)
+    metrics, qualities = score_cards(layout)
     return Facts(
         now=now, records=past.records, runs=past.runs, trials=past.trials, events=past.events, deaths=past.deaths,
         daemon_alive=daemon_is_running(layout) if daemon_alive is None else daemon_alive,
         rejected=_rejected(layout), sections=tuple(sections), requests=past.requests,
         heartbeats=heartbeats(layout, (run.id for run in past.runs if run.is_live)),
-        metrics=metric_cards(layout),
-        qualities=metric_cards(layout, "quality") or {}, cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
+        metrics=metrics, qualities=qualities, cores=usable_cores(layout), utc_offset_s=utc_offset_s(now))
 
 
 def recent_events(reader: Reader, now: float) -> tuple[Stored, ...]:

@@ -36,17 +36,26 @@ def heartbeats(layout: Layout, runs: Iterable[str]) -> dict[str, Heartbeat]:
     return found
 
 
-def metric_cards(layout: Layout, which: str = "metric") -> dict[str, MetricCard] | None:
-    """Return the score of each task in the kept catalogue, or its `quality`; None where there is no catalogue."""
+def metric_cards(layout: Layout) -> dict[str, MetricCard] | None:
+    """Return the score of each task in the kept catalogue; None where there is no catalogue."""
+    return score_cards(layout)[0]
+
+
+def score_cards(layout: Layout) -> tuple[dict[str, MetricCard] | None, dict[str, MetricCard]]:
+    """Return the score of each task in the kept catalogue, None where there is none, and the quality of those with one.
+
+    The quality decides between trials of equal score.
+    """
     try:
         kept = read_json(layout.catalogue, max_bytes=LARGEST_CATALOGUE)
     except UnreadableFile:
-        return None
+        return None, {}
     tasks = kept.get("catalogue", {}).get("tasks") if kept and isinstance(kept.get("catalogue"), dict) else None
     if not isinstance(tasks, list):
-        return None
-    return {str(task.get("name")): _metric(task.get(which)) for task in tasks
-            if isinstance(task, dict) and (which == "metric" or task.get(which))}
+        return None, {}
+    cards = {str(task.get("name")): task for task in tasks if isinstance(task, dict)}
+    return ({name: _metric(card.get("metric")) for name, card in cards.items()},
+            {name: _metric(card.get("quality")) for name, card in cards.items() if card.get("quality")})
 
 
 def usable_cores(layout: Layout) -> int:
