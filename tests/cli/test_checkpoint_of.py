@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.workspace import Workspace, campaign
+from tests.open_campaign import CAMPAIGN, Standing, hold, trial_id
 from vbotd.cli.checkpoint_of import checkpoint_in, find_checkpoint
 from vbotd.errors import NotFound
 from vbotd.layout import Layout
@@ -46,6 +47,26 @@ def test_nothing_yet_is_not_found(layout: Layout):
         (layout.adhoc_runs / "walk-1").mkdir(parents=True)
         find_checkpoint(layout, "by-hand/walk-2")
     with pytest.raises(NotFound, match="checkpoint for"):
+        find_checkpoint(layout, "")
+
+
+@pytest.mark.parametrize(("standings", "best"), [
+    ((Standing(score=0.95), Standing(score=0.91, verdict="promote", seeds=(1, 2, 3))), 2),
+    ((Standing(score=0.95, quality=0.4), Standing(score=0.95, quality=0.2)), 2),
+    ((Standing(score=0.99, stage="easy"), Standing(score=0.7, stage="hard")), 2),
+    ((Standing(score=0.95, verdict="discard"), Standing(score=0.9, verdict="discard")), 1),
+], ids=["proved", "of better quality", "at a further stage", "of those that are discarded"])
+def test_an_open_campaign_is_its_best_trial_as_the_report_has_it(
+        layout: Layout, standings: tuple[Standing, ...], best: int):
+    hold(layout, standings, stages=("easy", "hard") if standings[0].stage else ())
+    paths = [put_checkpoint(layout.run(f"{trial_id(n)}/train-s1-a1"), 100) for n in (1, 2)]
+    assert find_checkpoint(layout, CAMPAIGN) == find_checkpoint(layout, "") == paths[best - 1]
+
+
+def test_a_campaign_without_a_score_has_no_checkpoint(layout: Layout):
+    hold(layout, [Standing(score=None, verdict="discard")])
+    put_checkpoint(layout.run(f"{trial_id(1)}/train-s1-a1"), 100)
+    with pytest.raises(NotFound, match="no campaign has a champion yet"):
         find_checkpoint(layout, "")
 
 

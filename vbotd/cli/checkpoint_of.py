@@ -6,11 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from vbotd.cli.commanding import not_found_message
+from vbotd.core.report_best import ranked
+from vbotd.core.report_facts import Facts
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.trial import Run
 from vbotd.errors import NotFound, StoreError
 from vbotd.layout import Layout
 from vbotd.store.files import UnreadableFile, read_json
+from vbotd.store.present import score_cards
 from vbotd.store.read import Reader
 
 
@@ -18,8 +21,8 @@ def find_checkpoint(layout: Layout, text: str = "") -> Path:
     """Return the checkpoint file that `text` names; "" is the champion of the last campaign that has one.
 
     A path is a checkpoint file or a run's folder, then the one that its result chose; so is a run's id. A
-    campaign is its champion. A trial is the checkpoint that its last evaluation used, else that of its last
-    train run.
+    campaign is its champion, while it is open the best trial as the report has it. A trial is the checkpoint that
+    its last evaluation used, else that of its last train run.
 
     Raises: NotFound, saying where it looked and what could be meant.
     """
@@ -78,12 +81,17 @@ def _last_champion(layout: Layout, reader: Reader) -> Path | None:
 
 
 def _champion(layout: Layout, reader: Reader, record: CampaignRecord) -> Path | None:
-    """Return the checkpoint of a campaign's champion; while it is open, of its best trial so far."""
-    trial = record.champion
-    if not trial:
-        judged = [t for t in reader.trials(record.id) if t.score is not None and t.verdict != "discard"]
-        trial = max(judged, key=lambda t: t.score.value if t.score else 0.0).id if judged else ""
+    """Return the checkpoint of a campaign's champion; where it has none, of the trial that the report names first."""
+    trial = record.champion or _best_so_far(layout, reader, record)
     return _of_trial(layout, reader, record.id, trial) if trial else None
+
+
+def _best_so_far(layout: Layout, reader: Reader, record: CampaignRecord) -> str:
+    """Return the id of the trial that would be the champion now, "" where none has a score."""
+    metrics, qualities = score_cards(layout)
+    facts = Facts(now=0.0, records=(record,), trials=reader.trials(record.id), runs=reader.runs(record.id),
+                  metrics=metrics, qualities=qualities)
+    return next((trial.id for trial in ranked(facts, record)), "")
 
 
 def _of_trial(layout: Layout, reader: Reader, campaign: str, trial: str) -> Path | None:
