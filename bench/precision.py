@@ -4,8 +4,8 @@
 
 Both train networks of 256-128-64 from nothing, with the same seeds, for the same env steps, ended while they still
 learn so that a difference could show; the policies are measured on the same held-out episodes. No loss: the lower
-one-sided 90 % bound of the mean difference over the seeds is above -5 points. Prints one JSON line. On a processor
-without bfloat16 it says so, and measures nothing.
+one-sided 90 % bound of the mean difference over the seeds is above -5 points. Prints one JSON line. `--save` keeps
+what was measured before of a task that is left out. On a processor without bfloat16 it says so, and measures nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -48,11 +49,22 @@ def main() -> int:
         print(json.dumps({"bench": "precision", "skipped": "this processor has neither avx512_bf16 nor amx_bf16"}))
         return 0
     rows = [row(name, asked.seeds, asked.threads) for name in ([asked.only] if asked.only else TASKS)]
-    result = {"bench": "precision", "threads": asked.threads, "passed": all(r["passed"] for r in rows), "rows": rows}
+    result = result_of(rows)
     print(json.dumps(result))
     if asked.save:
-        RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        kept = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.exists() else []
+        RESULTS.write_text(json.dumps(result_of(merged(kept, rows)), indent=1) + "\n", encoding="utf-8")
     return int(not result["passed"])
+
+
+def result_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is printed, or kept, of these rows; it has passed where each of them has."""
+    return {"bench": "precision", "passed": all(row["passed"] for row in rows), "rows": list(rows)}
+
+
+def merged(kept: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows, and, in the places where they were, those of the kept ones that were not measured this time."""
+    return list({row["name"]: row for row in (*kept, *rows)}.values())
 
 
 def row(name: str, seeds: int, threads: int) -> dict[str, Any]:
@@ -68,7 +80,7 @@ def row(name: str, seeds: int, threads: int) -> dict[str, Any]:
     low = lower_bound(differences)
     rates = {precision: [m["env_steps_per_s"] for m in measured] for precision, measured in found.items()}
     return {
-        "name": name, "task": task, "env_steps": env_steps, "seeds": seeds, "metric": METRIC,
+        "name": name, "task": task, "env_steps": env_steps, "threads": threads, "seeds": seeds, "metric": METRIC,
         **{precision: [round(score, 4) for score in of_it] for precision, of_it in scores.items()},
         quality: {kind: [m["quality"] and round(m["quality"], 4) for m in of_it] for kind, of_it in found.items()},
         "difference": round(statistics.fmean(differences), 4), "low": low and round(low, 4), "bar": BAR,
