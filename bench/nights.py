@@ -28,8 +28,10 @@ from statistics import fmean
 from typing import Any
 
 from vbotd.core.interval import of_mean, of_rate
-from vbotd.core.judge import CONFIRM, SCORE, best_of, default_opinion, reported
+from vbotd.core.judge import CONFIRM, default_opinion, reported
+from vbotd.core.ranking import best_of
 from vbotd.core.verdict.claims import claim_of, claims_of, entrant
+from vbotd.core.verdict.lengths import SCORE
 from vbotd.core.verdict.looks import LOOKS
 from vbotd.core.verdict.noise import spread_over_seeds
 from vbotd.core.verdict.shrinkage import shrunken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vbotd.core.judge import contenders, in_order, qualities
+from vbotd.core.ranking import contenders, in_order, qualities
 from vbotd.core.verdict.claims import claim_of, claims_of
 from vbotd.core.verdict.ruling import HOPE, best_look
 from vbotd.domain.history import History
@@ -45,6 +45,6 @@ def best_trial(history: History) -> Trial | None:
     champion = next((trial for trial in history.trials if trial.id == record.champion), None)
     if champion is not None or task is None:
         return champion
-    trials = contenders(history.trials, history.campaign)
+    trials = contenders(history.trials, history.campaign.stage_names)
     ranked = in_order(trials, task.metric, task.quality, qualities(trials, history.runs, task.quality))
     return ranked[0] if ranked else None

@@ -8,14 +8,16 @@ from dataclasses import replace
 import pytest
 
 from tests.core.given import TASK, content, ended, seen_file, step
-from vbotd.core.judge import CONFIRM, SCORE, best_of, default_opinion, in_order, qualities, reported, scored_run
+from vbotd.core.judge import CONFIRM, default_opinion, reported
 from vbotd.core.opinions import dissenting
+from vbotd.core.ranking import best_of, in_order, qualities, scored_run
 from vbotd.core.report_best import best_trials
 from vbotd.core.report_facts import Facts
 from vbotd.core.report_text import _table
 from vbotd.core.sighting import ProposalsSeen
 from vbotd.core.state import State
 from vbotd.core.verdict.claims import claims_of, spread_of
+from vbotd.core.verdict.lengths import SCORE
 from vbotd.domain.campaign import Budget, Campaign
 from vbotd.domain.event import TrialJudged
 from vbotd.domain.history import CampaignRecord

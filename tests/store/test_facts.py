@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
+import pytest
+
+from tests.open_campaign import Standing, hold, trial_id
 from tests.stories import ENV_STEPS, MORNING, STORIES, tell
 from vbotd.core.report import build
 from vbotd.domain.event import DaemonStarted
@@ -96,6 +100,33 @@ def test_a_glance_agrees_with_the_report(tmp_path: Path) -> None:
         best = {b.campaign: b.trials[0] for b in report.bests}
         assert {c.id: (c.best, c.score) for c in (*seen.campaigns, *seen.closed) if c.best} == {
             campaign: (b.trial, b.score) for campaign, b in best.items()}
+
+
+@pytest.mark.parametrize(("standings", "stages", "best"), [
+    ((Standing(score=0.95, quality=0.4), Standing(score=0.95, quality=0.2), Standing(score=0.95)), (), 2),
+    ((Standing(score=0.95, verdict="discard", seeds=(1, 2)), Standing(score=0.92), Standing(score=0.9, seeds=(1, 2))),
+     (), 3),
+    ((Standing(score=0.9, stage="hard"), Standing(score=0.8, stage="hard"), Standing(score=0.99, stage="easy")),
+     ("easy", "hard"), 2),
+], ids=["of better quality", "the best was luck", "at the furthest stage"])
+def test_a_glance_at_an_open_campaign_has_the_best_trial_of_the_report(
+        tmp_path: Path, standings: tuple[Standing, ...], stages: tuple[str, ...], best: int) -> None:
+    layout = Layout(tmp_path)
+    hold(layout, standings, stages=stages)
+    (seen,) = glance(layout, MORNING).campaigns
+    assert (seen.best, seen.score) == (trial_id(best), build(facts(layout)).bests[0].trials[0].score)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_glance_agrees_with_the_report_whatever_the_trials_are(tmp_path: Path, seed: int) -> None:
+    dice, layout = random.Random(seed), Layout(tmp_path)
+    stages = dice.choice(((), ("easy", "hard")))
+    hold(layout, [Standing(score=dice.choice((None, 0.8, 0.9)), quality=dice.choice((None, 0.1, 0.2)),
+                           verdict=dice.choice(("promote", "keep", "discard", "inconclusive")),
+                           stage=dice.choice(stages or ("",)), seeds=dice.choice(((1,), (1, 2))))
+                  for _ in range(6)], stages=stages)
+    (seen,) = glance(layout, MORNING).campaigns
+    assert seen.best == build(facts(layout)).bests[0].trials[0].trial
 
 
 def test_a_glance_at_an_empty_workspace_is_empty(tmp_path: Path) -> None:

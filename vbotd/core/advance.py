@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from vbotd.core.admission import admitted, task_of
 from vbotd.core.auditing import audit_due, clock_starts, is_awaited, is_preflight, stopped_due
-from vbotd.core.judge import CONFIRM, best_of, contenders, gate_misses, qualities, scored_run, search_seed
+from vbotd.core.judge import CONFIRM, gate_misses
+from vbotd.core.ranking import best_of, contenders, qualities, scored_run, search_seed
 from vbotd.core.reward_budget import is_overruled
 from vbotd.core.sighting import Circumstances
 from vbotd.core.slots import choose_starts
@@ -120,7 +121,7 @@ def _closing_due(state: State, campaign: CampaignRecord, circumstances: Circumst
     if not all(trial.judged for trial in trials):
         return
     runs = [run for run in state.runs.values() if run.campaign == campaign.id]
-    champion = best_of(contenders(trials, campaign.content), task, qualities(trials, runs, task.quality))
+    champion = best_of(contenders(trials, campaign.content.stage_names), task, qualities(trials, runs, task.quality))
     if champion is None:
         yield e.CampaignClosed(campaign=campaign.id, outcome="failed",
                                why=f"{campaign.closing_why}; no trial has a score")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vbotd.core.judge import CONFIRM, SCORE, contenders, in_order, qualities, reported, scored_run, search_seed
+from vbotd.core.judge import CONFIRM, reported
+from vbotd.core.ranking import contenders, in_order, qualities, scored_run, search_seed
 from vbotd.core.report_facts import RECENT_S, Best, BestOf, Facts
 from vbotd.core.trialplan import evaluated
 from vbotd.core.verdict.claims import claim_of, claims_of, spread_of
-from vbotd.core.verdict.lengths import length_of
+from vbotd.core.verdict.lengths import SCORE, length_of
 from vbotd.core.verdict.shrinkage import shrunken
 from vbotd.core.verdict.words import short_words
 from vbotd.core.wording import setting
@@ -46,7 +47,8 @@ def ranked(facts: Facts, record: CampaignRecord) -> list[Trial]:
     trials, quality = facts.trials_of(record.id), facts.quality_of(record)
     measured = qualities(trials, facts.runs_of(record.id), quality)
     found = in_order(trials, facts.metric_of(record), quality, measured)
-    first = {record.champion} if record.champion else {trial.id for trial in contenders(trials, record.content)}
+    rivals = contenders(trials, record.content.stage_names)
+    first = {record.champion} if record.champion else {trial.id for trial in rivals}
     return sorted(found, key=lambda trial: trial.id not in first)
 
 

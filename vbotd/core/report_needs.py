@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vbotd.core.auditing import LOOK, WAY_OUT, broken_incentives, held_by, names, remedy_words
-from vbotd.core.judge import CONFIRM, gate_misses, scored_run, search_seed
+from vbotd.core.judge import CONFIRM, gate_misses
+from vbotd.core.ranking import scored_run, search_seed
 from vbotd.core.report_best import is_current
 from vbotd.core.report_facts import Facts, Need
 from vbotd.core.wording import clean, count, counted, duration, interval, number, setting

@@ -10,11 +10,12 @@ from typing import Any
 
 from vbotd.core.admission import horizon, task_of
 from vbotd.core.auditing import is_preflight
-from vbotd.core.judge import CONFIRM, SCORE, default_opinion
+from vbotd.core.judge import CONFIRM, default_opinion
 from vbotd.core.opinions import combine_verdicts, dissenting
 from vbotd.core.sighting import Circumstances
 from vbotd.core.state import State
 from vbotd.core.verdict.claims import claim_of, claims_of
+from vbotd.core.verdict.lengths import SCORE
 from vbotd.domain.event import RunQueued, TrialJudged
 from vbotd.domain.history import CampaignRecord
 from vbotd.domain.skill import FollowUp, Opinion

@@ -98,6 +98,11 @@ class Campaign:
     schedule: Schedule | None = None
     note: str = ""
 
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The names of its stages, the first to be trained first."""
+        return tuple(stage.name for stage in self.stages)
+
     def skill(self, name: str) -> SkillUse | None:
         """Return how a skill is used, None where the campaign does not name it; `-` and `_` are the same."""
         wanted = name.replace("_", "-")
