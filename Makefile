@@ -70,8 +70,8 @@ bench-peers: install $(PEERS_STAMP) ## against Stable-Baselines3 and rsl_rl; ins
 bench-slots: install ## one run with all threads against one a core; keeps the result
 	$(BIN)/vbotd bench slots --save
 
-reference-walker: install ## train the audit's walker anew, ten minutes, and record its hash
-	$(BIN)/python -m vbotd.train.reference_walker
+reference-walker: install ## train another walker for the audit, ten minutes; it replaces the shipped one if it is no worse (FORCE=1: anyway)
+	OMP_NUM_THREADS=1 $(BIN)/python -m vbotd.train.rebuild_walker $(if $(FORCE),--force)
 
 golden: install ## write the golden files of the tests anew; read the diff before you commit it
 	VBOTD_REWRITE_GOLDEN=1 $(BIN)/python -m pytest tests/core tests/cli/test_tasks.py tests/agent/test_looking.py
