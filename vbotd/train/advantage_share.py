@@ -6,7 +6,7 @@ differ; a small one may be all that actions can change. PPO learns from differen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -39,7 +39,7 @@ def recording(rewards: RewardTable, due: bool) -> Iterator[Paid]:
         rewards.on_paid = None
 
 
-def shares(paid: Mapping[str, Sequence[np.ndarray]], ended: np.ndarray, gamma: float) -> dict[str, float]:
+def shares(paid: Mapping[str, np.ndarray], ended: np.ndarray, gamma: float) -> dict[str, float]:
     """Return `share/<term>`: Cov(G_term, G) / Var(G), which add up to 1; all 0 where returns do not differ.
 
     G is the discounted return from a control step to the end of its episode or of the rollout, centred over the
@@ -47,7 +47,7 @@ def shares(paid: Mapping[str, Sequence[np.ndarray]], ended: np.ndarray, gamma: f
     has a negative share. Beyond the rollout nothing is estimated: what pays later than that is underrated.
 
     Args:
-        paid: by term, T arrays [N]; only terms with a weight.
+        paid: by term [T, N]; only terms with a weight.
         ended: [T, N] bool, the episode ended in that control step.
         gamma: discount of a control step.
     """

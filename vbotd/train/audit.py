@@ -124,7 +124,7 @@ def examine(spec: RunSpec, tell: Tell = lambda doing, share: None) -> dict[str, 
     rolled, chosen = roll_probes(card, settings, spec, iteration, lambda share: tell("probes", 0.1 + 0.9 * share))
     measured = measured_of(settings, rolled)
     bounds = {p.key.removeprefix("reward."): (p.low, p.high) for p in card.params if p.key.startswith("reward.")}
-    findings = (*iteration_findings(iteration, training.env.num_envs), *probe_findings(rolled), *check(measured),
+    findings = (*iteration_findings(iteration, training.num_envs), *probe_findings(rolled), *check(measured),
                 *(remedy.finding() for remedy in remedies(measured, bounds)))  # fmt: skip
     return {
         "version": 1,
@@ -134,7 +134,7 @@ def examine(spec: RunSpec, tell: Tell = lambda doing, share: None) -> dict[str, 
         "episode_s": measured.episode_s,
         "control_dt_s": measured.control_dt_s,
         "gamma": measured.gamma,
-        "num_envs": training.env.num_envs,
+        "num_envs": training.num_envs,
         "iteration": asdict(iteration) | {"share": iteration.share},
         "episodes_per_probe": rolled.episodes,
         "extended_s": rolled.extended_s,
@@ -158,9 +158,10 @@ def iterate(spec: RunSpec) -> tuple[Iteration, loop.Training]:
         counts = Counter(point.tag for point in RunTail(Path(name)).poll().points)
     terms = {f"reward/{term}" for term in training.env.task.rewards.names}
     missing = sorted(tag for tag in {*FIXED_TAGS, *terms} if counts[tag] < ITERATIONS and not training.reason)
+    stepping_per_s = len(training.lanes) * stepping_rate(training.env)
     return Iteration(
-        env_steps=training.env_steps, env_steps_per_s=training.env_steps_per_s,
-        stepping_per_s=stepping_rate(training.env), missing_tags=tuple(missing), reason=training.reason,
+        env_steps=training.env_steps, env_steps_per_s=training.env_steps_per_s, stepping_per_s=stepping_per_s,
+        missing_tags=tuple(missing), reason=training.reason,
     ), training  # fmt: skip
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from vbotd.train import shared
 
 
 def gae(
@@ -46,29 +48,45 @@ def gae(
     return advantages, advantages + values
 
 
+@dataclass(slots=True)
 class Rollout:
     """T control steps of N environments; written in place, control step by control step."""
 
-    def __init__(self, length: int, num_envs: int, obs_size: int, action_size: int) -> None:
-        self.length = length
-        self.raw_obs = torch.zeros(length, num_envs, obs_size)
-        self.obs = torch.zeros(length, num_envs, obs_size)  # normalised as the networks saw them
-        self.actions = torch.zeros(length, num_envs, action_size)
-        self.means = torch.zeros(length, num_envs, action_size)
-        self.log_probs = torch.zeros(length, num_envs)
-        self.values = torch.zeros(length, num_envs)
-        self.rewards = torch.zeros(length, num_envs)
-        self.terminated = torch.zeros(length, num_envs, dtype=torch.bool)
-        self.timed_out = torch.zeros(length, num_envs, dtype=torch.bool)
-        self.advantages = torch.zeros(length, num_envs)
-        self.targets = torch.zeros(length, num_envs)
+    raw_obs: Tensor  # [T, N, O]
+    obs: Tensor  # [T, N, O], normalised as the networks saw them
+    actions: Tensor  # [T, N, A]
+    means: Tensor  # [T, N, A]
+    log_probs: Tensor  # [T, N], as all below
+    values: Tensor
+    rewards: Tensor
+    terminated: Tensor  # bool
+    timed_out: Tensor  # bool
+    advantages: Tensor
+    targets: Tensor
+
+    @classmethod
+    def empty(cls, length: int, num_envs: int, obs_size: int, action_size: int) -> Rollout:
+        """Return a rollout of zeros that lanes can share."""
+        sizes = {"raw_obs": (obs_size,), "obs": (obs_size,), "actions": (action_size,), "means": (action_size,)}
+        kinds = dict.fromkeys(("terminated", "timed_out"), torch.bool)
+        return cls(*(shared.zeros(length, num_envs, *sizes.get(f.name, ()), dtype=kinds.get(f.name, torch.float32))
+                     for f in fields(cls)))  # fmt: skip
+
+    def columns(self, first: int, last: int) -> Rollout:
+        """Return the part of the environments from `first` to before `last`, of the same memory."""
+        return Rollout(*(getattr(self, f.name)[:, first:last] for f in fields(self)))
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.rewards.shape[0]
+
+    @property
+    def num_envs(self) -> int:
+        """N."""
+        return self.rewards.shape[1]
 
     @property
     def num_samples(self) -> int:
         """T x N."""
         return self.rewards.numel()
-
-    def minibatches(self, count: int, generator: torch.Generator) -> Iterator[Tensor]:
-        """Yield `count` disjoint random index sets that together cover the rollout."""
-        order = torch.randperm(self.num_samples, generator=generator)
-        yield from order.tensor_split(count)

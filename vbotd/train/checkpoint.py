@@ -133,6 +133,12 @@ def read_index(folder: Path) -> list[Saved]:
     return sorted((Saved(**row) for row in rows), key=lambda s: s.env_steps)
 
 
+def lanes_of(saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the state of each lane of a checkpoint; before there were lanes, what is now a lane's was the run's."""
+    lanes: list[Mapping[str, Any]] = saved.get("lanes", [saved])
+    return lanes
+
+
 def tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """Return arrays as tensors that own their memory."""
     return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ import torch
 from vbotd.core import interval
 from vbotd.train import advantage_share, checkpoint, precision
 from vbotd.train.episodes import RecentEpisodes
+from vbotd.train.lane import Collected
+from vbotd.train.lanes import Lanes, bounds
 from vbotd.train.ppo import Ppo
 from vbotd.train.runio import RunFolder, RunSpec
 from vbotd.train.tasks.environment import Environment
@@ -34,7 +36,7 @@ class Training:
     spec: RunSpec
     params: Mapping[str, Any]  # the overrides that the run was asked for
     total_env_steps: int
-    env: Environment
+    lanes: Lanes
     ppo: Ppo
     recent: RecentEpisodes = field(default_factory=RecentEpisodes)
     shares: Shares = field(default_factory=Shares)
@@ -44,8 +46,18 @@ class Training:
     env_steps: int = 0
     begun_env_steps: int = 0  # where this process began; above 0 when resumed
     scalars: dict[str, float] = field(default_factory=dict)
-    term_shares: dict[str, float] = field(default_factory=dict)  # of the last rollout, where they were due
+    term_scalars: dict[str, float] = field(default_factory=dict)  # of the last rollout: rates; shares where due
     reason: str = ""
+
+    @property
+    def env(self) -> Environment:
+        """The environments of the first lane: any lane's, where they are asked about the task or its options."""
+        return self.lanes.local[0].env
+
+    @property
+    def num_envs(self) -> int:
+        """How many environments all lanes have together."""
+        return self.ppo.rollout.num_envs
 
     @property
     def progress(self) -> float:
@@ -71,6 +83,7 @@ class Training:
 
 def run(training: Training) -> Outcome:
     """Train until the env steps are done; resumed equals uninterrupted, bit for bit on the CPU."""
+    training.lanes.spread(training.spec.threads, lambda: beat(training))
     telemetry = Telemetry(training.folder.path)
     try:
         while training.env_steps < training.end_env_steps:
@@ -93,52 +106,40 @@ def run(training: Training) -> Outcome:
         return "finished"
     finally:
         telemetry.close()
+        training.lanes.close()
 
 
 def collect(training: Training) -> None:
     """Fill a rollout with the exploring policy."""
-    env, ppo = training.env, training.ppo
-    due = advantage_share.is_due(training.env_steps, ppo.rollout.num_samples)
-    with advantage_share.recording(env.task.rewards, due) as paid:
-        obs = _act(training)
-    with training.shares.measure("inference"):
-        ppo.returns(obs)
-        ended = (ppo.rollout.terminated | ppo.rollout.timed_out).numpy()
-        training.term_shares = advantage_share.shares(paid, ended, ppo.settings.gamma)
+    ppo, lanes = training.ppo, training.lanes
+    measured = advantage_share.is_due(training.env_steps, ppo.rollout.num_samples)
+    with training.shares.measure("waiting"):
+        collected: list[Collected] = lanes.each("collect", measured)
+    for name in collected[0].seconds:
+        training.shares.move("waiting", name, sum(c.seconds[name] for c in collected) / len(lanes))
+    for lane in collected:
+        for finished in lane.finished:
+            training.recent.add(finished)
+    if any(lane.lessons for lane in collected):
+        lanes.each("learn", [lane.lessons for lane in collected])
+    training.term_scalars = _of_terms(training, collected)
     training.env_steps += ppo.rollout.num_samples
-
-
-def _act(training: Training) -> np.ndarray:
-    """Do the control steps of a rollout; return the observations [N, O] that follow."""
-    env, ppo, shares = training.env, training.ppo, training.shares
-    obs = env.last_obs
-    for t in range(ppo.rollout.length):
-        with shares.measure("inference"):
-            actions = ppo.act(obs, t)
-        before_s = env.simulation_s
-        with shares.measure("environment"):
-            result = env.step(actions)
-        _move_simulation_share(shares, env.simulation_s - before_s)
-        with shares.measure("inference"):
-            ppo.record(result, t)
-        obs = result.obs
-        if result.finished is not None:
-            training.recent.add(result.finished)
-        beat(training)
-    return obs
 
 
 def improve(training: Training) -> None:
     """Update the networks on the rollout."""
+
+    def descend(minibatch: int, entropy_weight: float) -> None:
+        training.lanes.each("descend", minibatch, entropy_weight)
+
     with training.shares.measure("update"):
-        training.scalars = training.ppo.update(training.progress, alive=lambda: beat(training))
+        training.scalars = training.ppo.update(training.progress, descend, alive=lambda: beat(training))
 
 
 def tell(training: Training, telemetry: Telemetry) -> None:
     """Write the iteration's record and a heartbeat."""
-    training.scalars |= training.term_shares
+    training.scalars |= training.term_scalars
     training.scalars |= training.recent.take_scalars()
-    training.scalars |= {f"reward/{name}": rate for name, rate in training.env.task.rewards.take_rates().items()}
     training.scalars["train/curriculum_level"] = training.env.task.level
     if training.env_steps // training.ppo.rollout.num_samples % EVERY_ITERATIONS == 0:
         training.scalars |= vitals(training.ppo, training.env.options.control_dt_s)
@@ -170,7 +171,7 @@ def score(training: Training) -> float | None:
     None before an episode could have lasted to the clock: until then only the quick ones have ended, and where success
     is quick, they are nearly all successes.
     """
-    if training.env_steps < training.env.num_envs * training.env.options.episode_steps:
+    if training.env_steps < training.num_envs * training.env.options.episode_steps:
         return None
     value = training.recent.mean(training.score_account)
     return None if value is None else value * training.env.task.level
@@ -204,12 +205,12 @@ def beat(training: Training) -> None:
 
 def snapshot(training: Training) -> dict[str, Any]:
     """Return everything that the next iteration depends on, and what a reader must know to use the policy."""
-    ppo, env = training.ppo, training.env
+    ppo = training.ppo
     return {
         "task": training.spec.task,
         "run": training.spec.run,
         "params": {k: list(v) if isinstance(v, tuple) else v for k, v in training.params.items()},
-        "num_envs": env.num_envs,
+        "num_envs": training.num_envs,
         "seed": training.spec.seed,
         "threads": training.spec.threads,
         "policy": ppo.policy.state_dict(),
@@ -218,16 +219,15 @@ def snapshot(training: Training) -> dict[str, Any]:
         "learning_rate": ppo.learning_rate,
         "update_precision": precision.name_of(ppo.products),
         "rng_torch": ppo.generator.get_state(),
-        "rng_numpy": env.rng.bit_generator.state,
-        "env": checkpoint.tensors(env.save()),
+        "lanes": training.lanes.each("save"),
         "recent": training.recent.save(),
         "transfer": training.transfer and training.transfer.state(),
     }
 
 
 def restore(training: Training, saved: Mapping[str, Any]) -> None:
-    """Go on exactly where `snapshot` was taken."""
-    ppo, env = training.ppo, training.env
+    """Go on exactly where `snapshot` was taken, with as many lanes; before they are spread."""
+    ppo = training.ppo
     ppo.policy.load_state_dict(saved["policy"])
     ppo.normaliser.load_state_dict(saved["normaliser"])
     ppo.optimiser.load_state_dict(saved["optimiser"])
@@ -235,8 +235,8 @@ def restore(training: Training, saved: Mapping[str, Any]) -> None:
     # What it was on the machine where it began, whatever this one would choose; once there was float32 alone.
     ppo.multiply_in(precision.dtype_of(saved.get("update_precision", "float32"), ppo.settings.hidden))
     ppo.generator.set_state(saved["rng_torch"])
-    env.rng.bit_generator.state = saved["rng_numpy"]
-    env.restore(checkpoint.arrays(saved["env"]))
+    for lane, state in zip(training.lanes.local, checkpoint.lanes_of(saved), strict=True):
+        lane.restore(state)
     training.recent.restore(saved["recent"])
     training.env_steps = training.begun_env_steps = saved["env_steps"]
 
@@ -255,7 +255,12 @@ def training_metrics(training: Training) -> dict[str, interval.Measured]:
     return measured
 
 
-def _move_simulation_share(shares: Shares, simulation_s: float) -> None:
-    """The engine runs inside the environment's control step; count it on its own."""
-    shares.seconds["simulation"] += simulation_s
-    shares.seconds["environment"] -= simulation_s
+def _of_terms(training: Training, collected: Sequence[Collected]) -> dict[str, float]:
+    """Return `reward/<term>`, what each paid per second, and in iterations that are measured its `share/<term>`."""
+    rollout = training.ppo.rollout
+    weights = [(last - first) / rollout.num_envs for first, last in bounds(rollout.num_envs, len(collected))]
+    rates = {f"reward/{name}": sum(w * lane.rates[name] for w, lane in zip(weights, collected, strict=True))
+             for name in collected[0].rates}  # fmt: skip
+    paid = {name: np.concatenate([lane.paid[name] for lane in collected], axis=1) for name in collected[0].paid}
+    ended = (rollout.terminated | rollout.timed_out).numpy()
+    return rates | advantage_share.shares(paid, ended, training.ppo.settings.gamma)

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation in four verbs: act, record, returns, update."""
+"""Proximal policy optimisation: how a rollout improves the networks, alone or as one of several lanes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from vbotd.train.buffer import Rollout, gae
+from vbotd.train import shared
+from vbotd.train.buffer import Rollout
 from vbotd.train.nets import Normaliser, Policy, entropy, gaussian_kl, log_prob
 from vbotd.train.precision import dtype_of
-from vbotd.train.tasks.environment import StepResult
 
 RATE_FACTOR = 1.2  # the adaptive schedule's pace; 1.5 without bounds swung between its ends
 # Activations of a layer in one pass: 4 MiB stay near the core. A pass over 12 k samples of 256 took 8 % longer.
@@ -51,112 +50,96 @@ class PpoSettings:
         return cls(**ppo)
 
 
-@dataclass(slots=True)
-class _Sums:
-    """Means over the minibatches of an update, weighted equally."""
-
-    kl: float = 0.0
-    clip_fraction: float = 0.0
-    grad_norm: float = 0.0
-    policy_loss: float = 0.0
-    value_loss: float = 0.0
-    count: int = 0
+# What an update of a single lane needs of it: to be called with a minibatch's number and the entropy's weight.
+Descend = Callable[[int, float], None]
+FIGURES = ("kl", "clip_fraction", "policy_loss", "value_loss")  # of a minibatch, what its lanes measure
 
 
 class Ppo:
-    """A learner: its networks, optimiser, random numbers and the rollout that it fills."""
+    """A learner: its networks, optimiser, random numbers and the rollout that it learns from.
 
-    def __init__(self, settings: PpoSettings, obs_size: int, action_size: int, num_envs: int, seed: int) -> None:
+    What is written while a run goes on is in shared memory: forked copies of a learner, one a lane, act with the same
+    networks, fill the same rollout, and `descend` on their parts of the minibatches. Only the first one updates.
+    """
+
+    def __init__(
+        self, settings: PpoSettings, obs_size: int, action_size: int, num_envs: int, seed: int, lanes: int = 1
+    ) -> None:
         self.settings = settings
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)  # of the minibatches
         torch.manual_seed(seed)  # the initial weights
         self.policy = Policy(obs_size, action_size, [int(w) for w in settings.hidden], settings.init_std)
-        self.multiply_in(dtype_of(settings.update_precision, settings.hidden))
         self.normaliser = Normaliser(obs_size)
+        shared.share(self.policy)
+        shared.share(self.normaliser)
+        self.multiply_in(dtype_of(settings.update_precision, settings.hidden))
         self.optimiser = self._fresh_optimiser()
-        self.rollout = Rollout(settings.rollout, num_envs, obs_size, action_size)
+        self.rollout = Rollout.empty(settings.rollout, num_envs, obs_size, action_size)
         self.learning_rate = settings.learning_rate
-        self._cut_short: list[Tensor] = []  # observations [M, O] at the time-outs of a control step, of each with any
+        samples = self.rollout.num_samples
+        self._flat = _Flat.empty(samples, obs_size, action_size)
+        self._order = shared.zeros(samples, dtype=torch.int64)  # of the samples, in this epoch
+        self._old_log_std = shared.zeros(action_size)  # of the policy that acted
+        self._gradients = shared.zeros(lanes, sum(p.numel() for p in self.policy.parameters()))
+        self._figures = shared.zeros(lanes, len(FIGURES))
 
-    @torch.inference_mode()
-    def act(self, obs: np.ndarray, t: int) -> np.ndarray:
-        """Return exploring actions [N, A] for observations [N, O], and remember both as control step `t`."""
-        r = self.rollout
-        r.raw_obs[t] = torch.from_numpy(obs)
-        r.obs[t] = self.normaliser(r.raw_obs[t])
-        r.means[t] = self.policy.mean(r.obs[t])
-        r.values[t] = self.policy.value(r.obs[t])
-        noise = torch.randn(r.means[t].shape, generator=self.generator)
-        r.actions[t] = r.means[t] + noise * torch.exp(self.policy.log_std)
-        r.log_probs[t] = log_prob(r.actions[t], r.means[t], self.policy.log_std)
-        return r.actions[t].numpy()
-
-    @torch.inference_mode()
-    def record(self, result: StepResult, t: int) -> None:
-        """Remember what control step `t` led to; of time-outs the terminal observation, before the reset hides it."""
-        r = self.rollout
-        r.rewards[t] = torch.from_numpy(result.rewards)
-        r.terminated[t] = torch.from_numpy(result.terminated)
-        r.timed_out[t] = torch.from_numpy(result.timed_out)
-        if len(result.terminal_obs):
-            self._cut_short.append(torch.from_numpy(result.terminal_obs))
-
-    @torch.inference_mode()
-    def returns(self, last_obs: np.ndarray) -> None:
-        """Fill advantages and targets [T, N]; `last_obs` [N, O] follows the rollout."""
-        r, s = self.rollout, self.settings
-        last_values = self.policy.value(self.normaliser(torch.from_numpy(last_obs)))
-        next_values = torch.cat([r.values[1:], last_values[None]])
-        if self._cut_short:
-            # One after the other by control step and robot, as the mask counts them.
-            next_values[r.timed_out] = self.policy.value(self.normaliser(torch.cat(self._cut_short)))
-            self._cut_short.clear()
-        r.advantages[:], r.targets[:] = gae(
-            r.rewards, r.values, next_values, r.terminated, r.timed_out, gamma=s.gamma, lam=s.gae_lambda
-        )
-
-    def update(self, progress: float, alive: Callable[[], None] = lambda: None) -> dict[str, float]:
+    def update(
+        self, progress: float, descend: Descend | None = None, alive: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
         """Improve the networks on the rollout and return the `ppo/` scalars.
 
         Args:
             progress: share 0-1 of the run's env steps that are done; anneals entropy and the linear schedule.
+            descend: has every lane `descend`, and returns when all have; None: there is one lane, this.
             alive: called between epochs, for a heartbeat.
         """
         s, r = self.settings, self.rollout
         if s.schedule == "linear":
             self._set_rate(max(s.learning_rate * (1.0 - progress), s.learning_rate_min))
         entropy_weight = s.entropy + (s.entropy_final - s.entropy) * progress
-        flat = _Flat.of(r)
-        old_log_std = self.policy.log_std.detach().clone()
-        sums = _Sums()
+        self._flat.fill(r)
+        self._old_log_std.copy_(self.policy.log_std.detach())
+        figures, norms = torch.zeros(len(FIGURES)), []
         for _ in range(s.epochs):
-            for ids in r.minibatches(s.minibatches, self.generator):
-                self._improve(flat, ids, old_log_std, entropy_weight, sums)
+            torch.randperm(len(self._order), generator=self.generator, out=self._order)
+            for k in range(s.minibatches):
+                if descend is None:
+                    self.descend(0, k, entropy_weight)
+                else:
+                    descend(k, entropy_weight)
+                norms.append(self._step())
+                figures += self._figures.sum(0)
             alive()
         explained = 1.0 - (r.targets - r.values).var() / r.targets.var().clamp_min(1e-8)
         shift = self.normaliser.shift(r.raw_obs)
         # Order: after the update, which must see the observations as the policy did when it acted.
         self.normaliser.update(r.raw_obs.reshape(-1, r.raw_obs.shape[-1]))
-        return self._scalars(sums, float(explained)) | {"ppo/obs_shift": shift}
+        means = {f"ppo/{name}": value / len(norms) for name, value in zip(FIGURES, figures.tolist(), strict=True)}
+        return means | self._scalars() | {
+            "ppo/grad_norm": sum(norms) / len(norms),
+            "ppo/explained_variance": float(explained),
+            "ppo/obs_shift": shift,
+        }  # fmt: skip
 
-    def _improve(self, flat: _Flat, ids: Tensor, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
-        """Take one Adam step on a minibatch, the samples `ids`; its gradient is added up over pieces."""
+    def descend(self, lane: int, minibatch: int, entropy_weight: float) -> None:
+        """Leave the gradient of a lane's part of a minibatch, and what was measured on it, where `update` finds them.
+
+        The parts of all lanes add up to the minibatch. A part is done in pieces that stay near the core.
+        """
         s = self.settings
-        self.optimiser.zero_grad(set_to_none=True)
-        kl_before = sums.kl
+        ids = self._order.tensor_split(s.minibatches)[minibatch]
+        mine = ids.tensor_split(len(self._gradients))[lane]
+        self._gradients[lane].zero_()
+        self._attach(lane)
+        figures = torch.zeros(len(FIGURES))
         rows = PIECE_FLOATS // max(int(width) for width in s.hidden)
-        for piece in ids.tensor_split(math.ceil(len(ids) / rows)):
-            self._descend(flat.take(piece), len(piece) / len(ids), old_log_std, entropy_weight, sums)
-        if s.schedule == "adaptive":
-            self._adapt_rate(sums.kl - kl_before)
-        sums.grad_norm += nn.utils.clip_grad_norm_(self.policy.parameters(), s.max_grad_norm).item()
-        self.optimiser.step()
-        with torch.no_grad():
-            self.policy.log_std.clamp_(min=MIN_LOG_STD)
-        sums.count += 1
+        for piece in mine.tensor_split(max(math.ceil(len(mine) / rows), 1)):
+            if len(piece):
+                figures += self._descend(self._flat.take(piece), len(piece) / len(ids), entropy_weight)
+        self._figures[lane] = figures
 
-    def _descend(self, batch: _Flat, share: float, old_log_std: Tensor, entropy_weight: float, sums: _Sums) -> None:
-        """Add the gradient of a piece, `share` 0-1 of its minibatch.
+    def _descend(self, batch: _Flat, share: float, entropy_weight: float) -> Tensor:
+        """Add the gradient of a piece, `share` 0-1 of its minibatch; return its share of the `FIGURES`.
 
         Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7 and 9.
         """
@@ -170,10 +153,33 @@ class Ppo:
         loss = policy_loss + s.value_loss * value_loss - entropy_weight * entropy(log_std)
         (share * loss).backward()
         with torch.no_grad():
-            sums.kl += share * gaussian_kl(batch.means, old_log_std, mean, log_std).item()
-            sums.clip_fraction += share * ((ratio - 1.0).abs() > s.clip).float().mean().item()
-        sums.policy_loss += share * policy_loss.item()
-        sums.value_loss += share * value_loss.item()
+            kl = gaussian_kl(batch.means, self._old_log_std, mean, log_std)
+            clip_fraction = ((ratio - 1.0).abs() > s.clip).float().mean()
+            return share * torch.stack([kl, clip_fraction, policy_loss, value_loss])
+
+    @torch.no_grad()
+    def _step(self) -> float:
+        """Take one Adam step along the sum of the lanes' gradients; return its norm before clipping."""
+        s, whole = self.settings, self._gradients[0]
+        # One after the other: the sum's last bits are the same wherever the lanes have run.
+        for other in self._gradients[1:]:
+            whole += other
+        if s.schedule == "adaptive":
+            self._adapt_rate(float(self._figures[:, FIGURES.index("kl")].sum()))
+        norm = float(torch.linalg.vector_norm(whole))
+        if norm > s.max_grad_norm:
+            whole *= s.max_grad_norm / norm
+        self._attach(0)
+        self.optimiser.step()
+        self.policy.log_std.clamp_(min=MIN_LOG_STD)
+        return norm
+
+    def _attach(self, lane: int) -> None:
+        """Let the parameters' gradients be a lane's row."""
+        parameters = list(self.policy.parameters())
+        rows = self._gradients[lane].split([p.numel() for p in parameters])
+        for parameter, row in zip(parameters, rows, strict=True):
+            parameter.grad = row.view(parameter.shape)
 
     def _adapt_rate(self, kl: float) -> None:
         s = self.settings
@@ -201,18 +207,12 @@ class Ppo:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
-    def _scalars(self, sums: _Sums, explained_variance: float) -> dict[str, float]:
+    def _scalars(self) -> dict[str, float]:
         log_std = self.policy.log_std.detach()
         return {
-            "ppo/kl": sums.kl / sums.count,
-            "ppo/clip_fraction": sums.clip_fraction / sums.count,
-            "ppo/grad_norm": sums.grad_norm / sums.count,
-            "ppo/explained_variance": explained_variance,
             "ppo/action_std": float(log_std.exp().mean()),
             "ppo/entropy": float(entropy(log_std)),
             "ppo/learning_rate": self.learning_rate,
-            "ppo/policy_loss": sums.policy_loss / sums.count,
-            "ppo/value_loss": sums.value_loss / sums.count,
         }
 
 
@@ -227,12 +227,16 @@ class _Flat:
     sizes: tuple[int, ...]  # columns of each part
 
     @classmethod
-    def of(cls, r: Rollout) -> _Flat:
+    def empty(cls, samples: int, obs_size: int, action_size: int) -> _Flat:
+        """Return rows of zeros that lanes can share."""
+        sizes = (obs_size, action_size, action_size, 1, 1, 1)
+        return cls(shared.zeros(samples, sum(sizes)), sizes)
+
+    def fill(self, r: Rollout) -> None:
+        """Take over a rollout."""
         advantages = (r.advantages - r.advantages.mean()) / (r.advantages.std() + 1e-8)
-        vectors = (r.obs, r.actions, r.means)
-        scalars = (r.log_probs, advantages, r.targets)
-        rows = torch.cat([*vectors, *(part[..., None] for part in scalars)], dim=-1).flatten(0, 1)
-        return cls(rows, (*(part.shape[-1] for part in vectors), 1, 1, 1))
+        scalars = (part[..., None] for part in (r.log_probs, advantages, r.targets))
+        torch.cat([r.obs, r.actions, r.means, *scalars], dim=-1, out=self.rows.view(*r.rewards.shape, -1))
 
     def take(self, ids: Tensor) -> _Flat:
         """Return the samples `ids` [M]."""

@@ -38,11 +38,15 @@ def not_finite(scalars: Mapping[str, float]) -> list[str]:
     return [tag for tag, value in scalars.items() if not math.isfinite(value)]
 
 
+# Waiting: for the slower of several lanes, at the end of a rollout.
+ACTIVITIES = ("simulation", "inference", "environment", "waiting", "update")
+
+
 class Shares:
     """Where does the wall time go? Seconds by activity, since the start."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {"simulation": 0.0, "inference": 0.0, "environment": 0.0, "update": 0.0}
+        self.seconds: dict[str, float] = dict.fromkeys(ACTIVITIES, 0.0)
         self._began_s = self._lap_began_s = time.perf_counter()
 
     @contextmanager
@@ -51,6 +55,11 @@ class Shares:
         before_s = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - before_s
+
+    def move(self, source: str, target: str, seconds: float) -> None:
+        """Count seconds for another activity than they were measured for."""
+        self.seconds[source] -= seconds
+        self.seconds[target] += seconds
 
     @property
     def wall_s(self) -> float:

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 import torch
 
 from vbotd.domain.trial import WarmStart
-from vbotd.train.checkpoint import arrays
+from vbotd.train.checkpoint import arrays, lanes_of
 from vbotd.train.loop import Training
 from vbotd.train.ppo import MIN_LOG_STD, PpoSettings
 from vbotd.train.runio import SpecError
@@ -137,15 +137,18 @@ def _keep_curriculum(training: Training, saved: Mapping[str, Any]) -> None:
     if saved["task"] != training.spec.task:
         raise SpecError(f"warm_start.curriculum is 'keep', but the checkpoint is of {saved['task']} and this run "
                         f"trains {training.spec.task} — use 'reset'")  # fmt: skip
-    mine = {f"task/{name}": array for name, array in training.env.task.state().items()}
-    kept = {name: array for name, array in arrays(saved["env"]).items() if name.startswith(CURRICULUM)}
+    # What is learnt of a curriculum is alike in all lanes.
+    state = arrays(lanes_of(saved)[0]["env"])
+    kept = {name: array for name, array in state.items() if name.startswith(CURRICULUM)}
     if not kept:
         raise SpecError(f"warm_start.curriculum is 'keep', but {saved['task']} has no curriculum — use 'reset'")
-    for name, array in kept.items():
-        if name not in mine or mine[name].shape != array.shape:
-            raise SpecError(f"warm_start.curriculum is 'keep', but '{name}' of the checkpoint does not fit this run's "
-                            "settings — use 'reset'")  # fmt: skip
-        mine[name][...] = array
+    for lane in training.lanes.local:
+        mine = {f"task/{name}": array for name, array in lane.env.task.state().items()}
+        for name, array in kept.items():
+            if name not in mine or mine[name].shape != array.shape:
+                raise SpecError(f"warm_start.curriculum is 'keep', but '{name}' of the checkpoint does not fit this "
+                                "run's settings — use 'reset'")  # fmt: skip
+            mine[name][...] = array
 
 
 _KINDS: Mapping[str, Any] = get_type_hints(WarmStart)

@@ -8,11 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from vbotd.core.accounts import account_of
 from vbotd.domain.task import TaskCard
 from vbotd.store.files import sha256_of
 from vbotd.train import checkpoint, loop, threads, warm_start
+from vbotd.train.acting import Actor
+from vbotd.train.backend import choose
 from vbotd.train.evaluate import Episodes, check_instances, run_episodes
+from vbotd.train.lane import Lane
+from vbotd.train.lanes import Lanes, bounds, how_many
 from vbotd.train.ppo import Ppo, PpoSettings
 from vbotd.train.runio import RunFolder, RunSpec, SpecError
 from vbotd.train.tasks import registry
@@ -93,40 +100,61 @@ def evaluate(folder: RunFolder) -> None:
 def prepare(folder: RunFolder) -> loop.Training:
     """Build a training run from its spec: fresh, warm-started, or resumed."""
     spec = folder.spec()
-    threads.apply(spec.threads)
     card = registry.find(spec.task)
     settings = resolve(card, spec.params)
     env_steps, num_envs, until = _sizes(card, spec)
-    env = build(card, settings, num_envs, spec.seed, spec.threads)
-    ppo = Ppo(PpoSettings.of(settings.ppo), env.task.observation.size, NUM_JOINTS, num_envs, spec.seed)
+    saved = None if spec.resume_from is None else checkpoint.load(spec.resume_from)
+    lanes, ppo = _lanes(card, settings, spec, num_envs, saved)
     training = loop.Training(
         folder=folder,
         spec=spec,
         params=spec.params,
         total_env_steps=env_steps,
         until=until,
-        env=env,
+        lanes=lanes,
         ppo=ppo,
         score_account=account_of(card.metric.tag) if card.metric.direction == "max" else "success",
     )
-    if spec.resume_from is not None:
-        resume(training, spec.resume_from)
+    if saved is not None:
+        resume(training, saved)
         return training
     if spec.warm_start is not None:
         warm = warm_start.parse(spec.warm_start, ppo.settings)
-        saved = checkpoint.load(warm.checkpoint)
+        begun = checkpoint.load(warm.checkpoint)
         # At what the checkpoint could do: at the new stage it may have nothing to lose yet.
-        same = saved["task"] == spec.task
-        known = evaluation_params(card, saved if same else {"params": {}}, {} if same else spec.params)
-        warm_start.apply(training, saved, warm, _player(training, card), known)
-    env.start(stagger=True)
+        same = begun["task"] == spec.task
+        known = evaluation_params(card, begun if same else {"params": {}}, {} if same else spec.params)
+        warm_start.apply(training, begun, warm, _player(training, card), known)
+    for lane in lanes.local:
+        lane.env.start(stagger=True)
     return training
 
 
-def resume(training: loop.Training, path: str) -> None:
+def _lanes(
+    card: TaskCard, settings: Settings, spec: RunSpec, num_envs: int, saved: Mapping[str, Any] | None
+) -> tuple[Lanes, Ppo]:
+    """Build a run's lanes and their learner: as many lanes as a checkpoint has, or as the run has threads for."""
+    count = len(checkpoint.lanes_of(saved)) if saved else 1 if choose() == "gpu" else how_many(num_envs, spec.threads)
+    # Where there are lanes, each is a process of one thread, and torch must not have begun others before they fork.
+    threads.apply(1 if count > 1 else spec.threads)
+    shares = bounds(num_envs, count)
+    envs = [build(card, settings, last - first, spec.seed, max(spec.threads // count, 1)) for first, last in shares]
+    observation = envs[0].task.observation.size
+    ppo = Ppo(PpoSettings.of(settings.ppo), observation, NUM_JOINTS, num_envs, spec.seed, count)
+    lanes = []
+    for index, (env, (first, last)) in enumerate(zip(envs, shares, strict=True)):
+        # Of the run's seed, and of its own: the first lane's episodes are those of a run that has no other.
+        env.rng = np.random.default_rng(spec.seed if index == 0 else [spec.seed, index])
+        noise = torch.Generator().manual_seed(int(np.random.SeedSequence([spec.seed, index]).generate_state(1)[0]))
+        actor = Actor(ppo.policy, ppo.normaliser, ppo.rollout.columns(first, last), noise,
+                      gamma=ppo.settings.gamma, lam=ppo.settings.gae_lambda)  # fmt: skip
+        lanes.append(Lane(index, env, actor, ppo))
+    return Lanes(lanes), ppo
+
+
+def resume(training: loop.Training, saved: Mapping[str, Any]) -> None:
     """Continue from a checkpoint of the same trial; SpecError where it is another's."""
-    saved = checkpoint.load(path)
-    mine = {"task": training.spec.task, "seed": training.spec.seed, "num_envs": training.env.num_envs}
+    mine = {"task": training.spec.task, "seed": training.spec.seed, "num_envs": training.num_envs}
     for key, value in mine.items():
         if saved[key] != value:
             raise SpecError(f"resume_from: its {key} is {saved[key]!r}, the spec's {value!r} — use warm_start")
@@ -134,6 +162,7 @@ def resume(training: loop.Training, path: str) -> None:
     try:
         loop.restore(training, saved)
     except (ValueError, RuntimeError, KeyError) as err:
+        path = training.spec.resume_from
         raise SpecError(f"resume_from: {path} does not fit this spec ({_first_line(err)}) — use warm_start") from err
 
 

@@ -176,13 +176,13 @@ class Course:
         return ~along
 
     def _look_back(self, ids: np.ndarray) -> None:
-        """Learn from the episodes that end here which leg of the route needs practice on which ground.
+        """Note of the episodes that end here which leg of the route needs practice on which ground.
 
         Won is who came one waypoint further, or did what there was left to do; a fall behind it is the next leg's.
         """
         ids = ids[self.elapsed[ids] > 0]  # the first of a run has no episode before it
         won = (self.collected[ids].sum(axis=1) > self.leg[ids]) | self.celebrated[ids]
-        self.practice.learn(self.leg[ids], self.variant[ids], won)
+        self.practice.note(self.leg[ids], self.variant[ids], won)
 
     def _stand(self, ids: np.ndarray, xy: np.ndarray, yaw: np.ndarray, from_z: np.ndarray, qpos: np.ndarray) -> None:
         """Write start rows: standing along the slope below the feet, and so high that no foot is inside a step."""
@@ -297,6 +297,11 @@ class Course:
             "time_to_goal_s": np.where(won, elapsed * self.control_dt_s, np.nan),
             "furthest_y_m": self.local_xy[ids, 1],
         }
+
+    @property
+    def curriculum(self) -> Practice:
+        """What decides where episodes begin, and on which ground."""
+        return self.practice
 
     @property
     def level(self) -> float:

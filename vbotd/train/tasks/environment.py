@@ -17,6 +17,7 @@ import numpy as np
 
 from vbotd.domain.reference import Ending
 from vbotd.train.sim import Simulator
+from vbotd.train.tasks.curriculum import Curriculum
 from vbotd.train.tasks.observation import ObservationTable
 from vbotd.train.tasks.robot import NUM_JOINTS, RobotMemory, RobotView, look, look_at_start
 from vbotd.train.tasks.robustness import Robustness, RobustnessOptions
@@ -102,7 +103,7 @@ class Task(Protocol):
         """Return the metrics of the ending episodes [M]; `success` overrides the default where present."""
 
     def adapt(self, finished: Finished) -> None:
-        """Make later episodes harder or easier, as those that have ended call for: a curriculum."""
+        """Note what later episodes are to be harder or easier for; nothing changes before `curriculum.learn`."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays of the task's state, themselves and not copies."""
@@ -110,6 +111,10 @@ class Task(Protocol):
     @property
     def rewards(self) -> RewardTable:
         """The table of the task's reward terms."""
+
+    @property
+    def curriculum(self) -> Curriculum | None:
+        """What makes episodes harder or easier as a training goes on; None: nothing does."""
 
     @property
     def level(self) -> float:

@@ -186,10 +186,10 @@ class Navigation:
         }
 
     def adapt(self, finished: Finished) -> None:
-        """Widen the annulus where the robots that start far out succeed."""
+        """Note which distances succeed: the annulus widens where the robots that start far out do."""
         low_m, high_m = self._radii_m
         difficulty = (self.spawn_m[finished.env_ids] - low_m) / max(high_m - low_m, 1e-9)
-        self.curriculum.learn(difficulty, finished.success)
+        self.curriculum.note(difficulty, finished.success)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that a checkpoint holds."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from vbotd.train.tasks.curriculum import Notes
+
 MEMORY = 100  # episodes of a situation over which its success rate is a moving average
 FLOOR = 0.02  # added to every weight: what is won may be forgotten again, what is lost may have come within reach
 
 
-class Practice:
+class Practice(Notes):
     """Success rates of situations [L, G], legs of a route on grounds, and the episodes' shares that follow from them.
 
     The weight of a situation is p (1 - p) + `FLOOR`, p its success rate: the variance of its outcome, which is what
@@ -18,7 +20,7 @@ class Practice:
     """
 
     def __init__(self, legs: int, grounds: int, *, enabled: bool) -> None:
-        self.enabled = enabled
+        super().__init__(enabled)
         self.won = np.full((legs, grounds), 0.5)  # alike, until there is something to tell them apart
 
     @property

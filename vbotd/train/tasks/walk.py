@@ -52,6 +52,7 @@ class Walk:
 
     observation = OBSERVATION
     level = 1.0
+    curriculum = None
 
     def __init__(self, settings: Settings, num_envs: int, options: EnvOptions) -> None:
         env = settings.env
