@@ -59,7 +59,7 @@ def test_a_run_does_not_resume_on_the_other_backend_but_its_networks_serve_there
     worker.train(first)
     path = first.path / checkpoint.read_index(first.path)[-1].path
     saved = checkpoint.load(path)
-    saved["env"]["sim"] = torch.zeros((8, 55), dtype=torch.float32)  # as a GPU run saves it
+    saved["lanes"][0]["env"]["sim"] = torch.zeros((8, 55), dtype=torch.float32)  # as a GPU run saves it
     (first.path / "checkpoints" / "index.json").unlink()
     torch.save(saved, path)
     expected = "are of the gpu backend, these of the cpu: VBOTD_BACKEND=gpu.* — use warm_start"

@@ -11,7 +11,7 @@ from vbotd.train import checkpoint, loop, precision, worker
 from vbotd.train.checkpoint import Saved
 from vbotd.train.runio import SpecError
 
-STATE = ("policy", "normaliser", "optimiser", "env", "rng_torch", "rng_numpy", "recent", "learning_rate", "env_steps")
+STATE = ("policy", "normaliser", "optimiser", "lanes", "rng_torch", "recent", "learning_rate", "env_steps")
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +29,10 @@ def assert_same(a: object, b: object, where: str = "") -> None:
         assert a.keys() == b.keys(), where
         for key in a:
             assert_same(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list) and a and isinstance(a[0], dict):
+        assert isinstance(b, list) and len(a) == len(b), where
+        for i, (one, other) in enumerate(zip(a, b, strict=True)):
+            assert_same(one, other, f"{where}/{i}")
     elif isinstance(a, list):
         assert repr(a) == repr(b), where  # nan equals nan
     else:

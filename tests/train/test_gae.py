@@ -38,8 +38,11 @@ def test_shapes_that_differ_are_named():
         gae(column(1), column(1, 2), column(1, 2), flags(0, 0), flags(0, 0), gamma=0.9, lam=0.9)
 
 
-def test_minibatches_cover_the_rollout_once():
-    rollout = Rollout(4, 6, 2, 1)
-    parts = list(rollout.minibatches(5, torch.Generator().manual_seed(0)))
-    assert len(parts) == 5
-    assert sorted(torch.cat(parts).tolist()) == list(range(24))
+def test_columns_are_a_part_of_the_same_memory():
+    rollout = Rollout.empty(4, 6, 2, 1)
+    part = rollout.columns(2, 5)
+    assert (part.length, part.num_envs, part.num_samples) == (4, 3, 12)
+    part.obs[1] = 7.0
+    part.terminated[3, 0] = True
+    assert rollout.obs[1, :, 0].tolist() == [0, 0, 7, 7, 7, 0]
+    assert rollout.terminated.nonzero().tolist() == [[3, 2]]

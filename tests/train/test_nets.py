@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
 from vbotd.train.nets import Normaliser, entropy, gaussian_kl, log_prob, mlp
@@ -32,17 +31,17 @@ def test_densities_equal_those_of_torch():
     torch.testing.assert_close(gaussian_kl(old_mean, old_log_std, mean, log_std), kl_divergence(old, new).mean())
 
 
-def test_the_single_operation_has_the_outputs_and_gradients_of_its_layers():
+def test_a_trace_and_its_descent_have_the_outputs_and_gradients_of_the_layers():
     torch.manual_seed(0)
     network = mlp(5, [16, 8], 3, last_gain=1.0)
-    obs = (torch.randn(32, 5) * torch.logspace(-6, 2, 32)[:, None]).requires_grad_()
-    found = {}
-    for name, forward in (("whole", network), ("layers", lambda x: nn.Sequential.forward(network, x))):
-        network.zero_grad()
-        obs.grad = None
-        output = forward(obs)
-        output.square().sum().backward()
-        found[name] = [output.detach(), obs.grad, *(parameter.grad.clone() for parameter in network.parameters())]
-    for one, other in zip(found["whole"], found["layers"], strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
-    assert found["whole"][1].abs().max() > 0.0
+    obs = torch.randn(32, 5) * torch.logspace(-6, 2, 32)[:, None]
+    whole = network(obs)
+    whole.square().sum().backward()
+    expected = [parameter.grad.clone() for parameter in network.parameters()]
+    network.zero_grad(set_to_none=False)
+    output, inputs = network.trace(obs)
+    network.descend(inputs, 2.0 * output)
+    torch.testing.assert_close(output, whole, rtol=1e-5, atol=1e-5)
+    for parameter, one in zip(network.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, one, rtol=1e-5, atol=1e-4)
+    assert all(float(one.abs().max()) > 0.0 for one in expected)

@@ -102,12 +102,15 @@ def test_the_course_counts_an_episode_that_came_one_waypoint_further_as_won() ->
     course.collected[:2, 0] = True
     course.variant[:] = 3
     env._reset(np.arange(4), np.full((4, env.num_draws), 0.5))
+    assert course.practice.won[0, 3] == 0.5  # noted, not yet learnt
+    course.practice.learn(*course.practice.take())
     rate = course.practice.won[0, 3]
     assert rate == pytest.approx(0.5)  # two of four, on the leg from the start
     env.step(np.zeros((4, 12), dtype=np.float32))
     course.collected[:, 0] = True
     course.variant[:] = 2
     env._reset(np.arange(4), np.full((4, env.num_draws), 0.5))
+    course.practice.learn(*course.practice.take())
     assert course.practice.won[0, 2] > 0.5
     assert course.practice.won[0, 4] == 0.5  # nobody was there
 

@@ -319,10 +319,10 @@ def test_a_resumed_training_equals_an_uninterrupted_one_with_all_options_on(run_
     worker.train(resumed)
     assert middle.env_steps < 160
     one, other = (checkpoint.load(f.path / "checkpoints" / checkpoint.file_name(160)) for f in (whole, resumed))
-    for part in ("policy", "env"):
-        assert one[part].keys() == other[part].keys()
-        for name, tensor in one[part].items():
-            assert tensor.equal(other[part][name]), name
+    for mine, theirs in ((one["policy"], other["policy"]), (one["lanes"][0]["env"], other["lanes"][0]["env"])):
+        assert mine.keys() == theirs.keys()
+        for name, tensor in mine.items():
+            assert tensor.equal(theirs[name]), name
 
 
 def test_an_evaluation_keeps_the_conditions_of_the_run_unless_told_otherwise(run_folder, tmp_path):

@@ -127,8 +127,8 @@ def test_a_killed_run_resumed_equals_one_that_was_never_killed(run_folder, tmp_p
     one, other = (checkpoint.load(f.path / "checkpoints" / checkpoint.file_name(3200)) for f in (whole, resumed))
     for name, tensor in one["policy"].items():
         assert tensor.equal(other["policy"][name]), name
-    for name, tensor in one["env"].items():
-        assert tensor.equal(other["env"][name]), name
+    for name, tensor in one["lanes"][0]["env"].items():
+        assert tensor.equal(other["lanes"][0]["env"][name]), name
 
 
 @pytest.mark.slow

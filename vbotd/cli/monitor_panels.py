@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 OUTCOMES = (("train/timeout_rate", "time-out", "#999999"), ("train/diverged_rate", "diverged", "#CC79A7"),
             ("train/fall_rate", "fall", "#D55E00"), ("train/success_rate", "success", "#009E73"))
 ACTIVITIES = (("perf/simulation_rate", "simulation", "#0072B2"), ("perf/inference_rate", "inference", "#56B4E9"),
-              ("perf/environment_rate", "environment", "#009E73"), ("perf/update_rate", "update", "#E69F00"))
+              ("perf/environment_rate", "environment", "#009E73"), ("perf/update_rate", "update", "#E69F00"),
+              ("perf/waiting_rate", "waiting", "#999999"))
 MAX_TERMS = 8  # that have a colour of their own; the others are one grey band
 MAX_TASK_PANELS = 3
 ROWS, COLUMNS = 4, 4

@@ -22,7 +22,7 @@ from typing import Any
 from vbotd.train.lane import Lane
 
 FEWEST_ENVS = 64  # of a lane: with fewer, what a control step costs whatever their number outweighs the rest
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 PATIENCE_S = 0.25  # between two heartbeats while another lane is waited for
 
 
@@ -172,6 +172,7 @@ def _live(lane: Lane, pipe: Connection, parent: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            ctypes.CDLL(None).prctl(PR_SET_NAME, f"vbotd-lane-{lane.index}".encode(), 0, 0, 0)
         if os.getppid() == parent:
             _serve(lane, pipe)
     finally:
