@@ -42,7 +42,7 @@ def main() -> None:
         layout.make()
         ways = {"spawned": LocalLauncher(layout), "forked": LocalLauncher(layout, fork_server="auto")}
         wait_for_server(ways["forked"], layout, asked)
-        server = next(psutil.Process(pid) for pid in ways["forked"].fork_servers)
+        server = psutil.Process(ways["forked"].fork_server_pid)
         took: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(asked.runs):
             for name, launcher in ways.items():

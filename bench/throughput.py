@@ -4,9 +4,10 @@
 
 The parts of a training are measured alone, on the objects of a real one, in turns: the physics (the batch, fed
 with the targets that the exploring policy has just sent, from the states where it sent them), the inference
-(`Ppo.act`) and the update (`Ppo.update` on that rollout), all with the threads of the training. What they allow
-is the bound, 1 / (step + inference + update) per env step; observations, rewards, resets, telemetry, checkpoints
-and the cold start are what the share loses. Each repetition measures the parts, then trains from nothing.
+(`Actor.act`) and the update (`Ppo.update` on that rollout), all by all lanes of the training at once, and as long as
+the slowest takes. What they allow is the bound, 1 / (step + inference + update) per env step; observations, rewards,
+resets, lanes that wait, telemetry, checkpoints and the cold start are what the share loses. Each repetition measures
+the parts, then trains from nothing.
 """
 
 from __future__ import annotations
@@ -100,6 +101,39 @@ class Listening:
         return getattr(self.sim, name)
 
 
+class Repeating:
+    """A lane that can do the parts of its last rollout again, each alone."""
+
+    def __init__(self, lane: Any) -> None:
+        self._lane = lane
+        self._sim = lane.env.sim
+        self._heard = lane.env.sim = Listening(lane.env.sim)
+        self._before: Any = None
+
+    def collect(self, measured: bool) -> Any:
+        """Fill the rollout, and remember what the robots did."""
+        self._before = self._sim.save()
+        self._heard.targets.clear()
+        return self._lane.collect(measured)
+
+    def step_again(self) -> float:
+        """Return how many seconds the physics of the rollout take."""
+        after = self._sim.save()
+        self._sim.restore(self._before)
+        physics_steps = self._lane.env.options.physics_steps
+        seconds = timed(lambda: [self._sim.step(targets, physics_steps) for targets in self._heard.targets])
+        self._sim.restore(after)
+        return seconds
+
+    def act_again(self) -> float:
+        """Return how many seconds the inference of a rollout takes; overwrites the rollout."""
+        actor, obs = self._lane.actor, self._lane.env.last_obs
+        return timed(lambda: [actor.act(obs, t) for t in range(actor.rollout.length)])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lane, name)
+
+
 def main() -> None:
     """Measure every setting, print a table to stderr and one JSON line to stdout."""
     asked = arguments()
@@ -140,7 +174,7 @@ def arguments() -> argparse.Namespace:
 
 def table(settings: Sequence[Setting], asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each setting. Repetitions go around all settings, so that a drift meets all alike."""
-    prepare(asked.threads)
+    prepare()
     measured: dict[str, list[tuple[Parts, Mapping[str, float]]]] = {s.name: [] for s in settings}
     say(f"{'':<28}{'env steps/s':>12}{'bound':>9}{'share':>7}{'step':>8}{'inference':>11}{'update':>8}  (us)")
     for _ in range(asked.repetitions):
@@ -164,21 +198,17 @@ def measure_parts(setting: Setting, threads: int, rounds: int, folder: Path) -> 
     training = worker.prepare(
         make_folder(folder, kind="train", task=setting.task, seed=1, threads=threads, params=dict(setting.params))
     )
-    env, ppo = training.env, training.ppo
-    env.sim = listening = Listening(env.sim)
-    sim, control_steps, physics_steps = listening.sim, ppo.rollout.length, env.options.physics_steps
+    ppo, lanes = training.ppo, training.lanes
+    lanes.local = [Repeating(lane) for lane in lanes.local]  # type: ignore[misc]  # as good as a lane
+    lanes.spread(threads, lambda: None)
     seconds: dict[str, list[float]] = {"step": [], "inference": [], "update": []}
     for _ in range(WARM_UP + rounds):
-        before = sim.save()
-        listening.targets.clear()
         loop.collect(training)
-        after = sim.save()
-        sim.restore(before)
-        seconds["step"].append(timed(lambda: [sim.step(targets, physics_steps) for targets in listening.targets]))
-        sim.restore(after)
+        seconds["step"].append(max(lanes.each("step_again")))
         seconds["update"].append(timed(lambda: loop.improve(training)))
         # Order: after the update, whose rollout these actions overwrite.
-        seconds["inference"].append(timed(lambda: [ppo.act(env.last_obs, t) for t in range(control_steps)]))
+        seconds["inference"].append(max(lanes.each("act_again")))
+    lanes.close()
     cost_us = {
         name: 1e6 * statistics.median(values[WARM_UP:]) / ppo.rollout.num_samples for name, values in seconds.items()
     }
@@ -186,8 +216,8 @@ def measure_parts(setting: Setting, threads: int, rounds: int, folder: Path) -> 
         step_us=cost_us["step"],
         inference_us=cost_us["inference"],
         update_us=cost_us["update"],
-        num_envs=env.num_envs,
-        physics_steps=physics_steps,
+        num_envs=training.num_envs,
+        physics_steps=training.env.options.physics_steps,
         hidden=tuple(ppo.settings.hidden),
         precision=name_of(ppo.products),
     )

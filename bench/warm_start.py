@@ -66,7 +66,7 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, default=3)
     asked.add_argument("--envs", type=int, default=256)
     args = asked.parse_args()
-    prepare(1)
+    prepare()
     with tempfile.TemporaryDirectory() as home:
         source = args.checkpoint.resolve() if args.checkpoint else standing(Path(home))
         known = checkpoint.load(source)["params"]

@@ -16,15 +16,19 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
+from binding import apply, prepare
 from rows import TASK, Row, find
 
-from vbotd.train.threads import apply, prepare
+from vbotd.train import threads as ours
 
 
 def main(arguments: list[str]) -> None:
     """Measure and print."""
     name, job, seconds, seed, threads, *rest = arguments
-    prepare(int(threads))
+    if find(name).peer == "vbotd":
+        ours.prepare()
+    else:
+        prepare(int(threads))
     with TemporaryDirectory(prefix="vbotd-bench-") as temporary, contextlib.chdir(temporary):
         folder = Path(temporary)
         if job == "rate":
@@ -53,7 +57,6 @@ def learn(
     """Train for `seconds` of wall clock, imports not counted, and return success on held-out episodes."""
     import torch
 
-    apply(threads)
     if row.peer == "vbotd":
         import vbotd_peer
 

@@ -75,7 +75,7 @@ def collect(file: Path) -> None:
     """Train what is missing in the file: all configurations with the first seed, then again with the next."""
     from vbotd.train.threads import prepare
 
-    prepare(1)
+    prepare()
     have = {(row["config"], row["seed"]) for row in read(file)}
     settings = configurations()
     for seed in SEEDS:

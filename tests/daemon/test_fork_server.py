@@ -208,7 +208,7 @@ def test_a_fork_server_that_does_not_answer_is_replaced(workspace: Workspace, la
     launcher.start(run)
     wait_until(lambda: (workspace.layout.run(run.id) / "exit.json").exists(), 20.0)
     assert claim_of(workspace, run)["forked"] is False
-    assert not server.is_running() and launcher.fork_servers != (server.pid,)
+    assert not server.is_running() and launcher.fork_server_pid != server.pid
 
 
 def test_code_that_was_installed_anew_is_not_served(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_code_that_was_installed_anew_is_not_served(tmp_path: Path) -> None:
     module.write_text("VERSION = 1\n")
     log = tmp_path / "server.log"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    server = ForkServer(threads=1, environment=environment, log=log)
+    server = ForkServer(environment=environment, log=log)
     server._command.append(module.stem)
     try:
         request = (tmp_path, [sys.executable, "-c", ""], {"VBOTD_TOKEN": "a"})

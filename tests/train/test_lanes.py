@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 from tests.train.test_checkpoint import STATE, assert_same
+from tests.waiting import wait_until
 from vbotd.train import checkpoint, lanes, loop, worker
 from vbotd.train.lanes import LaneLost, Lanes, bounds, how_many
 from vbotd.train.loop import Training
@@ -140,7 +140,7 @@ def test_a_lane_that_is_killed_ends_the_run_and_it_goes_on_from_its_checkpoint(r
     folder = run_folder("killed", params=SMALL, threads=2, train=LONG)
     process = start(folder)
     pid = lane_of(process)
-    wait_until(lambda: (folder.path / "heartbeat.json").exists())
+    wait_until(lambda: (folder.path / "heartbeat.json").exists(), 60.0)
     os.kill(pid, signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -154,14 +154,14 @@ def test_no_lane_outlives_a_killed_run(run_folder: Make) -> None:
     pid = lane_of(process)
     process.kill()
     process.wait()
-    wait_until(lambda: not alive(pid))
+    wait_until(lambda: not alive(pid), 60.0)
 
 
 def test_a_run_that_is_asked_to_stop_keeps_what_all_lanes_have_come_to(run_folder: Make) -> None:
     folder = run_folder(params=SMALL, threads=2, train=LONG)
     process = start(folder)
     pid = lane_of(process)
-    wait_until(lambda: b"env_steps" in heartbeat(folder) and b'"env_steps": 0,' not in heartbeat(folder))
+    wait_until(lambda: b"env_steps" in heartbeat(folder) and b'"env_steps": 0,' not in heartbeat(folder), 60.0)
     os.killpg(process.pid, signal.SIGTERM)  # as the shim does: every process of the run gets it
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
@@ -205,7 +205,7 @@ def lane_of(process: subprocess.Popen[str]) -> int:
         found[:] = [int(pid) for pid in children if name_of(int(pid)) == "vbotd-lane-1"]
         return bool(found)
 
-    wait_until(look)
+    wait_until(look, 60.0)
     return found[0]
 
 
@@ -226,13 +226,6 @@ def alive(pid: int) -> bool:
 def heartbeat(folder: RunFolder) -> bytes:
     file = folder.path / "heartbeat.json"
     return file.read_bytes() if file.exists() else b""
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def test_training_tells_of_its_lanes(run_folder: Make) -> None:

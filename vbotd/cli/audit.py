@@ -76,7 +76,7 @@ def _campaign(file: str, catalogue: Catalogue, layout: Layout) -> Campaign:
 def _audit(task: str, params: Mapping[str, Any], num_envs: int | None, seed: int, threads: int, *, quiet: bool
            ) -> dict[str, Any]:
     from vbotd.train.threads import prepare
-    prepare(threads)
+    prepare()
     from vbotd.train.audit import audit_here
     from vbotd.train.runio import SpecError
 

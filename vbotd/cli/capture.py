@@ -82,7 +82,7 @@ def folder_of(layout: Layout, checkpoint: Path) -> Path:
 
 def _take(asked: Mapping[str, Any], target: Path) -> dict[str, Any]:
     from vbotd.train.threads import prepare
-    prepare(1)  # a robot or a few: more threads only get in each other's way
+    prepare()
     from vbotd.train.capture import take
     from vbotd.train.capture_request import parse_request
     from vbotd.train.render import RenderError

@@ -42,10 +42,10 @@ class ForkedShim:
 
 
 class ForkServer:
-    """One fork server, for runs of `threads` threads; started by the first `fork`, and again when it has gone."""
+    """One fork server; started by the first `fork`, and again when it has gone."""
 
-    def __init__(self, *, threads: int, environment: Mapping[str, str], log: Path) -> None:
-        self._command = [sys.executable, "-m", "vbotd.train.fork_server", str(threads)]
+    def __init__(self, *, environment: Mapping[str, str], log: Path) -> None:
+        self._command = [sys.executable, "-m", "vbotd.train.fork_server"]
         self._command += [name for name in os.environ[PRELOAD].split(",") if name] if PRELOAD in os.environ else []
         # Order: the token last, since readers of /proc/PID/environ stop at the empty bytes behind it.
         self._environment = {**{k: v for k, v in environment.items() if k != "VBOTD_TOKEN"}, "VBOTD_TOKEN": TOKEN_PLACE}

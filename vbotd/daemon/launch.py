@@ -62,7 +62,7 @@ class LocalLauncher:
         self.fork_server = fork_server
         self.model_key = model_key
         self._layout = layout
-        self._forks: dict[int, ForkServer] = {}
+        self._server: ForkServer | None = None
         self._shims: dict[str, subprocess.Popen[bytes] | ForkedShim] = {}
         self._known: set[str] = set()  # tokens of the runs that were started here, or seen in the last tick
         self._looked: set[str] = set()  # since
@@ -95,21 +95,20 @@ class LocalLauncher:
         if self.fork_server == "auto" and not entry.startswith(FORKABLE):
             return None
         environment = worker_environment(run, self._layout, os.environ)
-        if run.threads not in self._forks:
-            self._forks[run.threads] = ForkServer(
-                threads=run.threads, environment={**environment, "VBOTD_TOKEN": TOKEN_PLACE},
-                log=self._layout.fork_server_log)
-        return self._forks[run.threads].fork(folder, self._shim_command(run, folder), environment)
+        if self._server is None:
+            self._server = ForkServer(environment={**environment, "VBOTD_TOKEN": TOKEN_PLACE},
+                                      log=self._layout.fork_server_log)
+        return self._server.fork(folder, self._shim_command(run, folder), environment)
 
     @property
-    def fork_servers(self) -> tuple[int, ...]:
-        """The processes of the fork servers."""
-        return tuple(server.pid for server in self._forks.values() if server.pid is not None)
+    def fork_server_pid(self) -> int | None:
+        """The process of the fork server; None where there is none."""
+        return self._server.pid if self._server is not None else None
 
     def close(self) -> None:
-        """End the fork servers; the runs go on."""
-        for server in self._forks.values():
-            server.close()
+        """End the fork server; the runs go on."""
+        if self._server is not None:
+            self._server.close()
 
     def tend(self) -> None:
         """Reap the shims that have ended, so that none stays behind as a zombie, and forget the runs that are over."""

@@ -48,7 +48,7 @@ def work(folder: RunFolder) -> None:
     spec = folder.spec()
     total = spec.train.get("env_steps", 0)
     folder.heartbeat(phase="start", env_steps=0, total_env_steps=total, env_steps_per_s=0.0, success_rate=None)
-    prepare(spec.threads)
+    prepare()
     if spec.kind not in NEVER_DRAW:
         with suppress(RenderError):  # who draws says what is missing
             choose_gl()  # before mujoco is loaded, which reads it once

@@ -23,7 +23,7 @@ from vbotd.domain.finding import Finding
 from vbotd.domain.task import TaskCard
 from vbotd.store.files import write_json_atomic
 from vbotd.store.tfevents import RunTail
-from vbotd.train import loop, probes, threads
+from vbotd.train import loop, probes
 from vbotd.train.runio import RunFolder, RunSpec
 from vbotd.train.session import make_folder
 from vbotd.train.tasks import registry
@@ -80,7 +80,6 @@ def conduct(folder: RunFolder, what: str, examined: Callable[[RunSpec, Tell], di
     """
     began_s = time.perf_counter()
     spec = folder.spec()
-    threads.apply(spec.threads)
 
     def tell(doing: str, share: float) -> None:
         if folder.stop_requested():
@@ -248,7 +247,6 @@ def probe_json(probe: probes.Probe, rolled: probes.Rolled) -> Mapping[str, Any]:
 def audit_here(task: str, params: Mapping[str, Any], num_envs: int | None, seed: int, num_threads: int,
                tell: Tell) -> dict[str, Any]:  # fmt: skip
     """Audit in this process, and return the report. None: the task's number of environments. Raises: SpecError."""
-    threads.apply(num_threads)
     spec = RunSpec(run="audit", kind="audit", entry="vbotd.train.audit:audit", task=task, seed=seed,
                    threads=num_threads, params=params,
                    train={} if num_envs is None else {"num_envs": num_envs})  # fmt: skip

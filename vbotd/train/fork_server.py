@@ -1,6 +1,6 @@
 """How does a run start without loading torch anew? A process that has loaded it copies itself.
 
-    python -m vbotd.train.fork_server THREADS [MODULE...]
+    python -m vbotd.train.fork_server [MODULE...]
 
 The daemon writes a line of JSON (`folder`, `shim`, `environment`) to stdin, and reads one from stdout. For each, two
 forks: the first makes a process that becomes the run's shim by exec of the shim's own command, the second the worker
@@ -8,7 +8,7 @@ below it. So the worker is the shim's child, the shim is the same small program 
 process or the daemon to live on. The worker waits at a pipe until the shim has won the claim.
 
 This process must have one thread when it forks, must not have initialised CUDA, and must not have read what differs
-between runs: libgomp reads its settings as it is loaded, so there is one server for each number of threads.
+between runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vbotd.train.threads import prepare
 # Adam loads torch._dynamo when it is first made, which takes nearly as long as loading torch does.
 PRELOADED = ("mujoco.batch", "torch", "torch._dynamo", "vbotd.host.discovery", "vbotd.train.worker",
              "vbotd.train.audit", *sorted({card.factory.partition(":")[0] for card in TASKS}))  # fmt: skip
-LIBGOMP_READ = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY")
+LIBGOMP_READ = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT")
 IDLE_S = 600.0  # then the memory is given back; the daemon starts another for the next run
 NOT_LET_GO = 75
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
@@ -40,7 +40,7 @@ PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 def main(arguments: Sequence[str]) -> int:
     """Serve; a copy returns from there as the worker of a run, and goes on as `python -m vbotd.train` does."""
-    folder = serve(int(arguments[0]), arguments[1:])
+    folder = serve(arguments)
     if folder is None:
         return 0
     from vbotd.train.__main__ import main as work
@@ -48,21 +48,20 @@ def main(arguments: Sequence[str]) -> int:
     return work([folder])
 
 
-def serve(threads: int, modules: Sequence[str] = ()) -> str | None:
+def serve(modules: Sequence[str] = ()) -> str | None:
     """Fork until stdin closes; return None then, and in each worker its run folder."""
     replies = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no answer
     # The daemon closes stdin as it dies, but loading takes seconds in which nobody reads it. Copies don't inherit this.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    cpus = os.sched_getaffinity(0)
-    prepare(threads)
+    prepare()
     for name in modules or PRELOADED:
         importlib.import_module(name)
     settle()
     loaded = source_times()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the shims: none stays behind as a zombie
     tell(replies, ready=True)
-    print(f"ready: pid {os.getpid()}, {threads} threads a run, {len(sys.modules)} modules", file=sys.stderr, flush=True)
+    print(f"ready: pid {os.getpid()}, {len(sys.modules)} modules", file=sys.stderr, flush=True)
     while (request := next_request()) is not None:
         if stale := changed(loaded):
             tell(replies, why=f"{stale} is not what was loaded any more")
@@ -74,7 +73,7 @@ def serve(threads: int, modules: Sequence[str] = ()) -> str | None:
             return None
         if pid == 0:
             os.close(replies)
-            return become_worker(request, cpus)
+            return become_worker(request)
         tell(replies, pid=pid)
     return None
 
@@ -132,7 +131,7 @@ def changed(loaded: dict[str, tuple[int, int]]) -> str:
     return next((file for file, time in loaded.items() if source_time(file) != time), "")
 
 
-def become_worker(request: dict[str, Any], cpus: set[int]) -> str:
+def become_worker(request: dict[str, Any]) -> str:
     """Turn this copy into the shim, which does not return, and a copy of it into the worker; return its folder."""
     try:
         os.setsid()
@@ -144,7 +143,6 @@ def become_worker(request: dict[str, Any], cpus: set[int]) -> str:
         if worker:
             os.close(has_session)
             os.read(waits, 1)  # the shim signals the worker's group: there must be one
-            os.sched_setaffinity(0, cpus)  # libgomp has bound this thread where the slot is the whole machine
             os.set_inheritable(let_go, True)
             command = [*request["shim"], "--forked", str(worker), str(let_go)]
             os.execve(command[0], command, request["environment"])

@@ -80,15 +80,18 @@ class Lane:
         self._ppo.descend(self.index, minibatch, entropy_weight)
 
     def save(self) -> dict[str, Any]:
-        """Return everything that the lane's next rollout depends on, but for the networks."""
+        """Return everything that the lane's next rollout depends on, but for the networks; arrays, and no tensors.
+
+        A tensor that is sent to another process takes a file descriptor and a place in /dev/shm.
+        """
         return {
-            "env": checkpoint.tensors(self.env.save()),
+            "env": self.env.save(),
             "rng_numpy": self.env.rng.bit_generator.state,
-            "rng_torch": self.actor.generator.get_state(),
+            "rng_torch": self.actor.generator.get_state().numpy(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on exactly where `save` was called."""
+        """Go on exactly where `save` was called, from tensors: what a checkpoint holds."""
         self.actor.generator.set_state(saved["rng_torch"])
         self.env.rng.bit_generator.state = saved["rng_numpy"]
         self.env.restore(checkpoint.arrays(saved["env"]))

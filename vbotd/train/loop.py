@@ -219,10 +219,14 @@ def snapshot(training: Training) -> dict[str, Any]:
         "learning_rate": ppo.learning_rate,
         "update_precision": precision.name_of(ppo.products),
         "rng_torch": ppo.generator.get_state(),
-        "lanes": training.lanes.each("save"),
+        "lanes": [_as_tensors(lane) for lane in training.lanes.each("save")],
         "recent": training.recent.save(),
         "transfer": training.transfer and training.transfer.state(),
     }
+
+
+def _as_tensors(lane: Mapping[str, Any]) -> dict[str, Any]:
+    return {**lane, "env": checkpoint.tensors(lane["env"]), "rng_torch": torch.from_numpy(lane["rng_torch"])}
 
 
 def restore(training: Training, saved: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ def train_here(
 
     `on_progress` gets the content of each heartbeat, about once a second. Raises: SpecError.
     """
-    prepare(threads)
+    prepare()
     from vbotd.train import worker  # loads torch
 
     sizes = {"env_steps": env_steps, "num_envs": num_envs}
@@ -60,7 +60,7 @@ def evaluate_here(
     on_progress: Progress | None = None,  # None: nobody watches
 ) -> dict[str, Any]:
     """Evaluate a checkpoint and return its metrics, `{tag: {value, low, high, n}}`. Raises: SpecError."""
-    prepare(threads)
+    prepare()
     from vbotd.train import worker  # loads torch
     from vbotd.train.checkpoint import load
 

@@ -67,7 +67,7 @@ def evaluate(folder: RunFolder) -> None:
     spec = folder.spec()
     asked = _evaluation(spec)
     saved = checkpoint.load(asked["checkpoint"])
-    threads.apply(1)  # one, whatever the slot: a matrix product's last bit depends on how it is split
+    threads.apply(1)  # a matrix product's last bit depends on how it is split
     card = registry.find(spec.task)
     settings = resolve(card, evaluation_params(card, saved, spec.params))
     episodes = run_episodes(
