@@ -23,7 +23,6 @@ from vbotd.train.lane import Lane
 
 FEWEST_ENVS = 64  # of a lane: with fewer, what a control step costs whatever their number outweighs the rest
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-PATIENCE_S = 0.25  # between two heartbeats while another lane is waited for
 
 
 class LaneLost(RuntimeError):
@@ -62,10 +61,10 @@ class Lanes:
         self.local[0].alive = alive
         moving = self.local[1:processes]
         self.local = [lane for lane in self.local if lane not in moving]
-        for lane, core in zip(moving, _cores(processes)[1:], strict=False):
-            self._remote.append(_Remote(lane, alive, core))
+        own, *others = _cores(1 + len(moving))
+        self._remote = [_Remote(lane, cores) for lane, cores in zip(moving, others, strict=True)]
         if self._remote:
-            _sit_on(_cores(processes)[0])
+            _sit_on(own)
 
     def each(self, method: str, *arguments: Any) -> list[Any]:
         """Call a method of every lane, at once where they have processes, and return the answers in their order.
@@ -114,8 +113,8 @@ def _sit_on(cores: Cores) -> None:
 class _Remote:
     """A lane that lives in a forked copy of this process, and does one thing after the other that it is asked to."""
 
-    def __init__(self, lane: Lane, alive: Callable[[], None], cores: Cores) -> None:
-        self.index, self._alive = lane.index, alive
+    def __init__(self, lane: Lane, cores: Cores) -> None:
+        self.index = lane.index
         self._pipe, theirs = Pipe()
         parent = os.getpid()
         sys.stdout.flush()
@@ -138,10 +137,8 @@ class _Remote:
             raise self._lost() from err
 
     def answer(self) -> Any:
-        """Wait for what was asked, and return what came of it."""
+        """Wait for what was asked, and return what came of it; without a heartbeat, since a run may hang here, too."""
         try:
-            while not self._pipe.poll(PATIENCE_S):
-                self._alive()
             failed, content = self._pipe.recv()
         except (OSError, EOFError) as err:
             raise self._lost() from err

@@ -33,7 +33,7 @@ def height_scan(robot: RobotView, ground: Ground, variant: np.ndarray, local_xy:
     y = local_xy[:, 1:] + ahead[:, 1:] * POINTS_B[:, 0] + ahead[:, :1] * POINTS_B[:, 1]
     base_z = robot.pos_w_m[:, 2:3]
     heights = ground.height(variant, x, y, from_z=base_z + HOME_HEIGHT_M)
-    return np.clip(heights - (base_z - HOME_HEIGHT_M), -REACH_M, REACH_M)
+    return np.minimum(np.maximum(heights - (base_z - HOME_HEIGHT_M), -REACH_M), REACH_M)
 
 
 def scan_term(places: Callable[[RobotView, Any, Ids], np.ndarray]) -> ObservationTerm:

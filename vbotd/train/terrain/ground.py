@@ -39,13 +39,21 @@ class Ground:
         `variant` [N] broadcasts over the trailing axes of `x` and `y`; beyond the raster its edge counts.
         """
         rows, columns = self._surface.shape[1:]
-        j = np.clip(np.rint((x - self._low[0]) / CELL_M).astype(np.intp), 0, columns - 1)
-        i = np.clip(np.rint((y - self._low[1]) / CELL_M).astype(np.intp), 0, rows - 1)
+        j = _within(np.rint((x - self._low[0]) / CELL_M), columns)
+        i = _within(np.rint((y - self._low[1]) / CELL_M), rows)
         v = variant.reshape(variant.shape + (1,) * (x.ndim - variant.ndim))
-        surface = self._surface[v, i, j]
+        # One flat index, and bounds without `clip`: this is looked up at 36 points a robot, and took twice as long.
+        at = ((v * rows + i) * columns + j).astype(np.intp)
+        surface: np.ndarray = self._surface.take(at)
         if self._below is self._surface:
             return surface
-        return np.where(surface > from_z, self._below[v, i, j], surface)
+        return np.where(surface > from_z, self._below.take(at), surface)
+
+
+def _within(cells: np.ndarray, count: int) -> np.ndarray:
+    """Return cells beyond the raster as those at its edge."""
+    bounded: np.ndarray = np.minimum(np.fmax(cells, 0.0), count - 1.0)  # what is no number is at the edge, too
+    return bounded
 
 
 def _highest(pieces: Sequence[Piece], xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
