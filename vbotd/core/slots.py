@@ -15,7 +15,7 @@ from vbotd.core.state import State
 from vbotd.domain.trial import Run
 
 SHORT_RUN_S = 20.0  # an evaluation without a heartbeat yet is taken to need this long
-ALL_CORES_GAIN = 0.6  # wall time of a run on two cores as a share of that on one (measured: bench/throughput)
+ALL_CORES_GAIN = 0.55  # wall time of a run on two cores as a share of that on one (measured: bench/slots.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
