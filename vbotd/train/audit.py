@@ -157,9 +157,11 @@ def iterate(spec: RunSpec) -> tuple[Iteration, loop.Training]:
         counts = Counter(point.tag for point in RunTail(Path(name)).poll().points)
     terms = {f"reward/{term}" for term in training.env.task.rewards.names}
     missing = sorted(tag for tag in {*FIXED_TAGS, *terms} if counts[tag] < ITERATIONS and not training.reason)
+    # Of the second one: the first also waits for memory, and for the lanes' processes.
+    rate = training.scalars["perf/env_steps_per_s_now"]
     stepping_per_s = len(training.lanes) * stepping_rate(training.env)
     return Iteration(
-        env_steps=training.env_steps, env_steps_per_s=training.env_steps_per_s, stepping_per_s=stepping_per_s,
+        env_steps=training.env_steps, env_steps_per_s=rate, stepping_per_s=stepping_per_s,
         missing_tags=tuple(missing), reason=training.reason,
     ), training  # fmt: skip
 

@@ -5,7 +5,6 @@ Lanes know nothing of each other. A run has one for each of its threads, in a pr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from vbotd.train.acting import Actor
 from vbotd.train.ppo import Ppo
 from vbotd.train.tasks.curriculum import Lessons
 from vbotd.train.tasks.environment import Environment, Finished
+from vbotd.train.telemetry import Shares
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,33 +40,32 @@ class Lane:
 
     def collect(self, measured: bool) -> Collected:
         """Fill the lane's part of the rollout; `measured`: keep what each term pays."""
-        env, actor, seconds = self.env, self.actor, _Stopwatch()
+        env, actor, shares = self.env, self.actor, Shares()
         finished = []
         before_s = env.simulation_s
         with advantage_share.recording(env.task.rewards, measured) as paid:
             obs = env.last_obs
             for t in range(actor.rollout.length):
-                with seconds.of("inference"):
+                with shares.measure("inference"):
                     actions = actor.act(obs, t)
-                with seconds.of("environment"):
+                with shares.measure("environment"):
                     result = env.step(actions)
-                with seconds.of("inference"):
+                with shares.measure("inference"):
                     actor.record(result, t)
                 obs = result.obs
                 if result.finished is not None:
                     finished.append(result.finished)
                 self.alive()
-        with seconds.of("inference"):
+        with shares.measure("inference"):
             actor.returns(obs)
         # The engine runs inside the environment's control step; count it on its own.
-        simulation_s = env.simulation_s - before_s
-        seconds.spent["environment"] -= simulation_s
+        shares.move("environment", "simulation", env.simulation_s - before_s)
         return Collected(
             finished=finished,
             lessons=env.task.curriculum.take() if env.task.curriculum else (),
             rates=env.task.rewards.take_rates(),
             paid={name: np.array(rows) for name, rows in paid.items()},
-            seconds=seconds.spent | {"simulation": simulation_s},
+            seconds=shares.seconds,
         )
 
     def learn(self, lessons: list[Lessons]) -> None:
@@ -96,21 +95,3 @@ class Lane:
         self.env.rng.bit_generator.state = saved["rng_numpy"]
         self.env.restore(checkpoint.arrays(saved["env"]))
 
-
-class _Stopwatch:
-    """Seconds by activity."""
-
-    def __init__(self) -> None:
-        self.spent = {"inference": 0.0, "environment": 0.0}
-        self._activity, self._began_s = "", 0.0
-
-    def of(self, activity: str) -> _Stopwatch:
-        """Return itself, as a block whose time is added to the activity."""
-        self._activity = activity
-        return self
-
-    def __enter__(self) -> None:
-        self._began_s = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.spent[self._activity] += time.perf_counter() - self._began_s
