@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from vbotd.core.health import RULES, Context, context_of, examine
@@ -131,6 +133,30 @@ def test_robots_that_succeed_more_and_more_do_not_sprint_to_their_fall():
     learning = examine(walking_course([0.0] * 70 + [0.38 * number / 29 for number in range(30)]), context)
     assert "sprint-crash" in [finding.rule for finding in never]
     assert not [finding.rule for finding in learning if finding.stop]
+
+
+def test_robots_that_begin_to_climb_a_step_do_not_sprint_to_their_fall():
+    # Section 013, seed 1, a point every 0.41 M env steps: they stood in front of its step until the time
+    # was up, and then fell on the way over it. A guard that stopped it here ended it in the middle of its ascent.
+    taken = {
+        "train/episode_length_s": (0.9, 7.7, 8.9, 10.3, 11.3, 11.8, 11.9, 11.9, 11.8, 10.8, 9.1, 8.3, 7.5, 7.0),
+        "train/fall_rate": (1.0, 0.26, 0.32, 0.33, 0.32, 0.3, 0.31, 0.32, 0.33, 0.44, 0.59, 0.65, 0.7, 0.71),
+        "train/episode_return": (-7, -17.8, -14.9, -12, -10.1, -9.2, -8.9, -8.8, -8.6, -7, -4.2, -2.7, -1.6, -1.3),
+        "reward/goal_progress": (0.0, 0.02, 0.02, 0.01, 0.01, 0.01, 0.01, 0.0, 0.03, 0.06, 0.08, 0.09, 0.09, 0.09),
+        "task/waypoint_share": (0, 0, 0, 0, 0.006, 0.01, 0.013, 0.013, 0.013, 0.017, 0.045, 0.061, 0.073, 0.077),
+    }
+    curve = {tag: between(values) for tag, values in taken.items()}
+    where = Context(total_env_steps=12_000_000, metric_tag="task/waypoint_share")
+    assert "sprint-crash" not in {found.rule for found in examine(curve, where)}
+    for never in ([0.077] * 14, [0.0] * 14):  # without an ascent the same curve is a sprint
+        found = examine(curve | {"task/waypoint_share": between(never)}, where)
+        assert "sprint-crash" in {each.rule for each in found if each.stop}
+
+
+def between(values: Sequence[float], each: int = 11) -> list[tuple[int, float]]:
+    """Return a line through values 0.41 M env steps apart, as often as a training writes."""
+    steps = [0.41e6 * number / each for number in range(each * (len(values) - 1) + 1)]
+    return [(int(step), float(np.interp(step, [0.41e6 * n for n in range(len(values))], values))) for step in steps]
 
 
 def test_levels_that_rise_with_the_falls_are_a_cheat_only_where_the_task_is_done_no_better():
