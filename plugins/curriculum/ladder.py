@@ -66,10 +66,14 @@ class Ladder:
         return tuple(rung for rung in self.rungs if not rung.split)
 
     def earlier(self, rung: Rung) -> tuple[tuple[int, Rung], ...]:
-        """Return the stages below a rung that were passed, each with its place in the file."""
+        """Return the stages below a rung that must not be forgotten, each with its place in the file.
+
+        They were passed, and are of the rung's own task. One of another task is a stepping stone: what ends well there,
+        such as a sit at the end of a section, may be wrong where the course goes on.
+        """
         below = self.rungs[:self.rungs.index(rung)]
         return tuple((place, stage) for place, stage in enumerate(self.stages())
-                     if stage in below and stage.name in self.passed)
+                     if stage in below and stage.task == rung.task and stage.name in self.passed)
 
 
 def climbed(rungs: tuple[Rung, ...], attempts: Sequence[Attempt], options: Options, score: Score) -> Ladder:

@@ -117,6 +117,12 @@ def test_a_learner_that_cannot_hold_both_stages_ends_the_climb_with_the_reason(s
     assert "forgot near again, after 2 demotions" in night.to_the_end()
 
 
+def test_a_stage_of_another_task_is_a_stepping_stone_that_may_be_forgotten(skill: ModuleType) -> None:
+    night = Night(skill, forgetful, stages=(replace(NEAR, task="skip"), MID))
+    assert night.to_the_end() == "every stage is passed: near by t001, mid by t002"
+    assert night.evaluations("t002", "memory") == []
+
+
 def test_a_small_drop_or_a_noisy_one_is_no_forgetting(skill: ModuleType) -> None:
     night = Night(skill, lambda trial, params: 0.95 if trial.stage == "near" or radius(params) == (3, 4) else 0.91,
                   stages=(NEAR, MID))
