@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 POLL_S = 0.01
@@ -23,3 +25,11 @@ def wait_until(cond: Callable[[], T], timeout_s: float = 10.0) -> T:
                                  f"(last value: {value!r})")
         time.sleep(POLL_S)
     return value
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Say whether a process has ended; how soon an orphan is reaped after that is up to the system."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

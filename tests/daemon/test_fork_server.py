@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tests.daemon.workspace import ROOT, Workspace, campaign, make_workspace
-from tests.waiting import wait_until
+from tests.waiting import has_ended, wait_until
 from vbotd.daemon import forking, shim
 from vbotd.daemon.forking import ForkServer
 from vbotd.daemon.launch import LocalLauncher
@@ -162,7 +162,7 @@ def test_a_killed_shim_is_a_lost_run_whose_forked_worker_is_swept(workspace: Wor
     os.kill(run.pid or 0, signal.SIGKILL)
     again = run.id.replace("-a1", "-a2")
     runs = wait_until(lambda: runs if (r := (runs := workspace.runs()).get(again)) and r.outcome else None, 30.0)
-    assert runs[run.id].outcome == "lost" and not worker.is_running()
+    assert runs[run.id].outcome == "lost" and has_ended(worker)
     assert runs[again].outcome == "finished"
 
 
@@ -175,7 +175,7 @@ def test_a_hostile_forked_worker_is_gone_after_the_ladder(workspace: Workspace, 
     below = psutil.Process(run.pid).children(recursive=True)
     send_command(workspace.layout, "cancel", {"id": run.campaign}, principal="test")
     wait_until(lambda: workspace.runs()[run.id].outcome == "stopped", 30.0)
-    assert [process for process in below if process.is_running()] == []
+    assert [process for process in below if not has_ended(process)] == []
 
 
 def test_two_shims_of_one_launch_start_one_worker(workspace: Workspace, launcher: LocalLauncher) -> None:

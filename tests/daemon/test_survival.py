@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.daemon.workspace import Workspace, campaign
-from tests.waiting import wait_until
+from tests.waiting import has_ended, wait_until
 from vbotd.store.inbox import send_command
 
 KILLS = 100
@@ -67,7 +67,7 @@ def test_a_killed_shim_is_a_lost_run_whose_tree_is_swept_and_which_is_tried_agai
     os.kill(run.pid or 0, signal.SIGKILL)
     assert daemon.wait(30) == 0, workspace.out()
     runs = workspace.runs()
-    assert runs[run.id].outcome == "lost" and not worker.is_running()
+    assert runs[run.id].outcome == "lost" and has_ended(worker)
     assert runs[run.id.replace("-a1", "-a2")].outcome == "finished"
 
 
