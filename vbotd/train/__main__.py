@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vbotd.train.gl import RenderError, choose_gl
 from vbotd.train.runio import EXIT_BAD_SPEC, EXIT_DIVERGED, EXIT_OK, RunFolder, SpecError
-from vbotd.train.threads import prepare
+from vbotd.train.threads import apply, prepare
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -48,7 +48,10 @@ def work(folder: RunFolder) -> None:
     spec = folder.spec()
     total = spec.train.get("env_steps", 0)
     folder.heartbeat(phase="start", env_steps=0, total_env_steps=total, env_steps_per_s=0.0, success_rate=None)
-    prepare()
+    if spec.entry.startswith("vbotd.train."):
+        prepare()
+    elif "torch" in sys.modules:  # a copy of the fork server, which has loaded it for one thread
+        apply(spec.threads)
     if spec.kind not in NEVER_DRAW:
         with suppress(RenderError):  # who draws says what is missing
             choose_gl()  # before mujoco is loaded, which reads it once

@@ -32,7 +32,6 @@ from vbotd.train.threads import prepare
 # Adam loads torch._dynamo when it is first made, which takes nearly as long as loading torch does.
 PRELOADED = ("mujoco.batch", "torch", "torch._dynamo", "vbotd.host.discovery", "vbotd.train.worker",
              "vbotd.train.audit", *sorted({card.factory.partition(":")[0] for card in TASKS}))  # fmt: skip
-LIBGOMP_READ = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT")
 IDLE_S = 600.0  # then the memory is given back; the daemon starts another for the next run
 NOT_LET_GO = 75
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
@@ -186,9 +185,8 @@ def settle_in(folder: str, environment: dict[str, str]) -> None:
     """Make this copy what a fresh interpreter would be that runs in the folder with that environment."""
     redirect(Path(folder) / "worker.log")
     os.chdir(folder)
-    kept = {name: os.environ[name] for name in LIBGOMP_READ if name in os.environ}
     os.environ.clear()
-    os.environ.update(environment | kept)
+    os.environ.update(environment)
     sys.argv[1:] = [folder]
     sys.path[0] = folder
     if "numpy" in sys.modules:  # its global generator would be the same in every copy; Python reseeds its own

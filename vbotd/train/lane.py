@@ -94,4 +94,3 @@ class Lane:
         self.actor.generator.set_state(saved["rng_torch"])
         self.env.rng.bit_generator.state = saved["rng_numpy"]
         self.env.restore(checkpoint.arrays(saved["env"]))
-
